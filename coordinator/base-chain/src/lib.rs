@@ -1,0 +1,1 @@
+//! What a coordinator needs of a base chain: types, trait, JSON-RPC client.

@@ -1,0 +1,3 @@
+//! The coordinator: see the library of that name.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The coordinator's rules, as pure functions over a transaction.

@@ -1,0 +1,1 @@
+//! The durable queue between a coordinator and its processors, over HTTP.

@@ -1,0 +1,1 @@
+//! One authenticated libp2p swarm for all tributaries of a coordinator.

@@ -1,0 +1,1 @@
+//! The coordinator service: tasks around the rules of coordinator-core.

@@ -1,0 +1,1 @@
+//! The store on disk: an fsynced log with group commit, and parity-db tables behind it.

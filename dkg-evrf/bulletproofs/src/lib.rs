@@ -1,0 +1,1 @@
+//! Generalized bulletproofs for arithmetic circuits over committed vectors, with batch verification.

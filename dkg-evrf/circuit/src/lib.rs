@@ -1,0 +1,1 @@
+//! Discrete-logarithm claims inside an arithmetic circuit, by elliptic-curve divisors.

@@ -1,0 +1,1 @@
+//! A one-round, publicly verifiable distributed key generation from exponent VRFs.

@@ -1,0 +1,1 @@
+//! The reference base chain: rules, BFT node, JSON-RPC server.

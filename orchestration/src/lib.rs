@@ -1,0 +1,1 @@
+//! Runs a testnet: keys, configurations, processes.

@@ -1,0 +1,140 @@
+//! The unique id of a message's purpose.
+
+use borsh::BorshSerialize;
+
+use crate::{
+    Attempt, BaseBlock, BatchId, FromProcessor, Incarnation, Network, Participant, Session, ToProcessor,
+    TributaryBlock, Validator, base_chain, coordinator, encode, key_gen,
+    sign::{self, SigningId},
+};
+
+/// The unique id of a message's purpose: direction, network, kind and the kind's full scope, encoded.
+///
+/// Two messages of one purpose have one intent whatever else they hold; the first received counts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Intent(Vec<u8>);
+
+impl Intent {
+    /// The longest intent in bytes (`MSG-5`).
+    pub const MAX_BYTES: usize = 128;
+
+    /// The bytes of the intent.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn new(network: Network, purpose: &Purpose) -> Self {
+        Self(encode(&(network, purpose)))
+    }
+}
+
+impl std::fmt::Debug for Intent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(&self.0))
+    }
+}
+
+/// The variants are frozen by position: append only.
+#[derive(BorshSerialize)]
+enum Purpose {
+    GenerateKey(Session, Incarnation),
+    TributaryBlock(Session, Incarnation, TributaryBlock),
+    Preprocesses(Session, SigningId, Attempt),
+    Shares(Session, SigningId, Attempt),
+    Reattempt(Session, SigningId, Attempt),
+    CosignBlock(Session, BaseBlock),
+    SignSlashReport(Session),
+    SetKeys(Session),
+    SlashesReported(Session),
+    Block(BaseBlock),
+    OwnParticipation(Session),
+    GeneratedKeyPair(Session),
+    Blame(Session, Validator),
+    Failed(Session),
+    Resend(Session, Incarnation),
+    OwnPreprocesses(Session, SigningId, Attempt),
+    OwnShares(Session, SigningId, Attempt),
+    InvalidParticipant(Session, SigningId, Attempt, Participant),
+    CosignedBlock(Session, BaseBlock),
+    SignedBatch(Session, BatchId),
+    SignedSlashReport(Session),
+    BlockAcknowledged(BaseBlock),
+    Batch(Session, BatchId),
+}
+
+impl ToProcessor {
+    /// The intent of this message to the processor of `network`.
+    pub fn intent(&self, network: Network) -> Intent {
+        use Purpose as P;
+        let purpose = match self {
+            Self::KeyGen(key_gen::ToProcessor::GenerateKey { session, incarnation, .. }) => {
+                P::GenerateKey(*session, *incarnation)
+            }
+            Self::KeyGen(key_gen::ToProcessor::Block { session, incarnation, block, .. }) => {
+                P::TributaryBlock(*session, *incarnation, *block)
+            }
+            Self::Sign(sign::ToProcessor::Preprocesses { id, .. }) => {
+                P::Preprocesses(id.session, id.id, id.attempt)
+            }
+            Self::Sign(sign::ToProcessor::Shares { id, .. }) => P::Shares(id.session, id.id, id.attempt),
+            Self::Sign(sign::ToProcessor::Reattempt { id }) => P::Reattempt(id.session, id.id, id.attempt),
+            Self::Coordinator(coordinator::ToProcessor::CosignBlock { session, block, .. }) => {
+                P::CosignBlock(*session, *block)
+            }
+            Self::Coordinator(coordinator::ToProcessor::SignSlashReport { session, .. }) => {
+                P::SignSlashReport(*session)
+            }
+            Self::BaseChain(base_chain::ToProcessor::SetKeys { session, .. }) => P::SetKeys(*session),
+            Self::BaseChain(base_chain::ToProcessor::SlashesReported { session }) => {
+                P::SlashesReported(*session)
+            }
+            Self::BaseChain(base_chain::ToProcessor::Block { number, .. }) => P::Block(*number),
+        };
+        Intent::new(network, &purpose)
+    }
+}
+
+impl FromProcessor {
+    /// The intent of this message from the processor of `network`.
+    pub fn intent(&self, network: Network) -> Intent {
+        use Purpose as P;
+        let purpose = match self {
+            Self::KeyGen(key_gen::FromProcessor::Participation { session, .. }) => {
+                P::OwnParticipation(*session)
+            }
+            Self::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, .. }) => {
+                P::GeneratedKeyPair(*session)
+            }
+            Self::KeyGen(key_gen::FromProcessor::Blame { session, validator }) => {
+                P::Blame(*session, *validator)
+            }
+            Self::KeyGen(key_gen::FromProcessor::Failed { session, .. }) => P::Failed(*session),
+            Self::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }) => {
+                P::Resend(*session, *incarnation)
+            }
+            Self::Sign(sign::FromProcessor::Preprocesses { id, .. }) => {
+                P::OwnPreprocesses(id.session, id.id, id.attempt)
+            }
+            Self::Sign(sign::FromProcessor::Shares { id, .. }) => P::OwnShares(id.session, id.id, id.attempt),
+            Self::Sign(sign::FromProcessor::InvalidParticipant { id, participant }) => {
+                P::InvalidParticipant(id.session, id.id, id.attempt, *participant)
+            }
+            Self::Coordinator(coordinator::FromProcessor::CosignedBlock { session, block, .. }) => {
+                P::CosignedBlock(*session, *block)
+            }
+            Self::Coordinator(coordinator::FromProcessor::SignedBatch { session, batch }) => {
+                P::SignedBatch(*session, batch.batch.id)
+            }
+            Self::Coordinator(coordinator::FromProcessor::SignedSlashReport { session, .. }) => {
+                P::SignedSlashReport(*session)
+            }
+            Self::BaseChain(base_chain::FromProcessor::BlockAcknowledged { block, .. }) => {
+                P::BlockAcknowledged(*block)
+            }
+            Self::BaseChain(base_chain::FromProcessor::Batch { session, batch }) => {
+                P::Batch(*session, batch.id)
+            }
+        };
+        Intent::new(network, &purpose)
+    }
+}

@@ -1,0 +1,1 @@
+//! Real processes: testnets brought up, hurt, and checked.

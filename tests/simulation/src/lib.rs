@@ -1,0 +1,1 @@
+//! Whole clusters from one seed, under virtual time, with faults and oracles.
