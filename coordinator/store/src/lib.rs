@@ -11,10 +11,18 @@
 //! Steps are serialized: a step sees every step before it, durable or not. A reader sees durable state
 //! only, so that what is read from an outbox may leave at once.
 
+#![deny(clippy::indexing_slicing)]
+
+mod commit;
 mod key;
+mod memory;
+mod overlay;
 mod table;
 
+pub use commit::{Commit, Completion, commit_pair};
 pub use key::Key;
+pub use memory::{MemoryStore, SyncMode};
+pub use overlay::{Overlay, Step, Writes};
 pub use table::Table;
 
 /// What went wrong in the store. Each is ours or the machine's, never a peer's.
@@ -67,7 +75,7 @@ pub trait Transaction: Read {
 /// Runs steps and makes them durable.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A promise of durability for one step.
-    type Commit: std::future::Future<Output = Result<(), StoreError>> + Send + 'static;
+    type Commit: Future<Output = Result<(), StoreError>> + Send + 'static;
 
     /// Runs one step. If it returns an error nothing of it is kept. Otherwise later steps see its writes at
     /// once, and readers when the returned commit completes. Steps of all threads run one after another, so
