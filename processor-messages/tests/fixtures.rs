@@ -1,0 +1,80 @@
+//! Frozen encodings: one fixture for each variant of each message (`MSG-4`).
+//!
+//! A fixture changes only in a commit of its own: set `UPDATE_FIXTURES=1` to write the new bytes.
+
+mod common;
+
+use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use common::{from_processor, to_processor};
+use processor_messages::{Intent, codec::MAX_MESSAGE_BYTES, decode, encode};
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn check<T: BorshSerialize + BorshDeserialize + PartialEq + Debug>(name: &str, message: &T) {
+    let path = directory().join(format!("{name}.hex"));
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        fs::write(&path, hex::encode(encode(message)) + "\n").unwrap();
+    }
+    let frozen = hex::decode(fs::read_to_string(&path).unwrap().trim()).unwrap();
+    assert_eq!(hex::encode(encode(message)), hex::encode(&frozen), "{name} encodes differently");
+    assert_eq!(&decode::<T>(&frozen, MAX_MESSAGE_BYTES).unwrap(), message, "{name} decodes differently");
+}
+
+#[test]
+fn every_variant_has_its_frozen_encoding() {
+    to_processor().iter().for_each(|(name, message)| check(name, message));
+    from_processor().iter().for_each(|(name, message)| check(name, message));
+}
+
+#[test]
+fn no_fixture_is_without_its_variant() {
+    let names: BTreeSet<String> = to_processor()
+        .into_iter()
+        .map(|m| m.0)
+        .chain(from_processor().into_iter().map(|m| m.0))
+        .map(|name| format!("{name}.hex"))
+        .collect();
+    let files: BTreeSet<String> = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(files, names);
+}
+
+/// Each outer variant holds each inner one: 10 messages to a processor, 13 from one.
+#[test]
+fn the_fixtures_cover_every_pair_of_tags() {
+    let tags = |encoded: Vec<Vec<u8>>| -> BTreeSet<(u8, u8)> {
+        encoded.iter().map(|bytes| (bytes[0], bytes[1])).collect()
+    };
+    let to = tags(to_processor().iter().map(|m| encode(&m.1)).collect());
+    let from = tags(from_processor().iter().map(|m| encode(&m.1)).collect());
+    let expected = |counts: [u8; 4]| -> BTreeSet<(u8, u8)> {
+        (0..).zip(counts).flat_map(|(outer, count)| (0..count).map(move |inner| (outer, inner))).collect()
+    };
+    assert_eq!(to, expected([2, 3, 2, 3]));
+    assert_eq!(from, expected([5, 3, 3, 2]));
+}
+
+/// `MSG-5`: intents are bounded and, over all variants, directions and networks, unique.
+#[test]
+fn intents_are_bounded_and_unique_across_variants_directions_and_networks() {
+    let mut seen = BTreeSet::new();
+    for network in ["bitcoin", "sixteen-letters-", "m"] {
+        let network = network.parse().unwrap();
+        let all: Vec<Intent> = to_processor()
+            .iter()
+            .map(|m| m.1.intent(network))
+            .chain(from_processor().iter().map(|m| m.1.intent(network)))
+            .collect();
+        for intent in all {
+            assert!(intent.as_bytes().len() <= Intent::MAX_BYTES);
+            assert!(seen.insert(intent.clone()), "{intent:?} appears twice");
+        }
+    }
+    assert_eq!(seen.len(), 3 * (10 + 13));
+}
