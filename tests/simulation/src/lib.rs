@@ -1,1 +1,0 @@
-//! Whole clusters from one seed, under virtual time, with faults and oracles.
