@@ -4,125 +4,132 @@
 //! Rust: the tree is formatted by rustfmt, so indentation tells where an item ends.
 
 use std::{
-  fs,
-  path::{Path, PathBuf},
+    fs,
+    path::{Path, PathBuf},
 };
 
 /// A file of the repository.
 pub struct Source {
-  /// Path from the repository's root, with `/`.
-  pub path: String,
-  /// Its text.
-  pub text: String,
+    /// Path from the repository's root, with `/`.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// The repository's root.
 pub fn root() -> PathBuf {
-  Path::new(env!("CARGO_MANIFEST_DIR"))
-    .ancestors()
-    .nth(2)
-    .expect("this crate lies two folders below the root")
-    .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this crate lies two folders below the root")
+        .to_owned()
 }
 
 /// All files whose names end in `.extension`, outside build output and hidden folders, by path.
 pub fn files(extension: &str) -> Vec<Source> {
-  let mut found = Vec::new();
-  walk(&root(), &mut |path| {
-    if path.extension().is_some_and(|e| e == extension) {
-      let relative = path.strip_prefix(root()).expect("found below the root");
-      let text = fs::read_to_string(path).unwrap_or_default();
-      found.push(Source { path: relative.to_string_lossy().replace('\\', "/"), text });
-    }
-  });
-  found.sort_by(|a, b| a.path.cmp(&b.path));
-  found
+    let mut found = Vec::new();
+    walk(&root(), &mut |path| {
+        if path.extension().is_some_and(|e| e == extension) {
+            let relative = path.strip_prefix(root()).expect("found below the root");
+            let text = fs::read_to_string(path).unwrap_or_default();
+            found.push(Source { path: relative.to_string_lossy().replace('\\', "/"), text });
+        }
+    });
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
 }
 
 fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
-  let Ok(entries) = fs::read_dir(folder) else { return };
-  for entry in entries.flatten() {
-    let name = entry.file_name();
-    let name = name.to_string_lossy();
-    if name.starts_with('.') || name == "target" || name == "corpus" {
-      continue;
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') || name == "target" || name == "corpus" {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, visit);
+        } else {
+            visit(&path);
+        }
     }
-    let path = entry.path();
-    if path.is_dir() {
-      walk(&path, visit);
-    } else {
-      visit(&path);
-    }
-  }
 }
 
 impl Source {
-  /// Whether this is test code as a whole.
-  pub fn is_test(&self) -> bool {
-    let path = &self.path;
-    path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs") || path.ends_with("_tests.rs")
-  }
-
-  /// The part of a source file before its inline test module.
-  pub fn production(&self) -> &str {
-    if self.is_test() {
-      return "";
+    /// Whether this is test code as a whole.
+    pub fn is_test(&self) -> bool {
+        let path = &self.path;
+        path.starts_with("tests/")
+            || path.contains("/tests/")
+            || path.ends_with("/tests.rs")
+            || path.ends_with("_tests.rs")
     }
-    self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
-  }
 
-  /// The test code of this file: all of it, or its inline test module.
-  pub fn tests(&self) -> &str {
-    if self.is_test() {
-      return &self.text;
+    /// The part of a source file before its inline test module.
+    pub fn production(&self) -> &str {
+        if self.is_test() {
+            return "";
+        }
+        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
     }
-    self.text.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests)
-  }
+
+    /// The test code of this file: all of it, or its inline test module.
+    pub fn tests(&self) -> &str {
+        if self.is_test() {
+            return &self.text;
+        }
+        self.text.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests)
+    }
 }
 
 /// A function and how many lines it takes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Function {
-  /// `path::name`, with the line's order among equal names.
-  pub id: String,
-  /// From its first line to its closing brace.
-  pub lines: usize,
+    /// `path::name`, with the line's order among equal names.
+    pub id: String,
+    /// From its first line to its closing brace.
+    pub lines: usize,
 }
 
 /// The functions of a file, by indentation.
 pub fn functions(source: &Source) -> Vec<Function> {
-  let mut found: Vec<Function> = Vec::new();
-  let mut open: Vec<(usize, usize, String)> = Vec::new();
-  for (number, line) in source.text.lines().enumerate() {
-    let indent = line.len() - line.trim_start().len();
-    if let Some(name) = function_name(line)
-      && !line.trim_end().ends_with(';')
-      && !line.trim_end().ends_with('}')
-    {
-      open.push((indent, number, name));
+    let mut found: Vec<Function> = Vec::new();
+    let mut open: Vec<(usize, usize, String)> = Vec::new();
+    for (number, line) in source.text.lines().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        if let Some(name) = function_name(line)
+            && !line.trim_end().ends_with(';')
+            && !line.trim_end().ends_with('}')
+        {
+            open.push((indent, number, name));
+        }
+        let ends = matches!(line.trim_start(), "}" | "};" | ");");
+        if ends && open.last().is_some_and(|(start_indent, ..)| *start_indent == indent) {
+            let (_, start, name) = open.pop().expect("just seen");
+            let same = found
+                .iter()
+                .filter(|f| f.id.split('#').next() == Some(&format!("{}::{name}", source.path)))
+                .count();
+            let suffix = if same == 0 { String::new() } else { format!("#{same}") };
+            found
+                .push(Function { id: format!("{}::{name}{suffix}", source.path), lines: number - start + 1 });
+        }
     }
-    let ends = matches!(line.trim_start(), "}" | "};" | ");");
-    if ends && open.last().is_some_and(|(start_indent, ..)| *start_indent == indent) {
-      let (_, start, name) = open.pop().expect("just seen");
-      let same = found.iter().filter(|f| f.id.split('#').next() == Some(&format!("{}::{name}", source.path))).count();
-      let suffix = if same == 0 { String::new() } else { format!("#{same}") };
-      found.push(Function { id: format!("{}::{name}{suffix}", source.path), lines: number - start + 1 });
-    }
-  }
-  found
+    found
 }
 
 fn function_name(line: &str) -> Option<String> {
-  let mut words = line.trim_start().split_whitespace();
-  loop {
-    match words.next()? {
-      "pub" | "const" | "async" | "unsafe" | "default" => {}
-      word if word.starts_with("pub(") => {}
-      "fn" => {
-        let name = words.next()?;
-        return Some(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
-      }
-      _ => return None,
+    let mut words = line.trim_start().split_whitespace();
+    loop {
+        match words.next()? {
+            "pub" | "const" | "async" | "unsafe" | "default" => {}
+            word if word.starts_with("pub(") => {}
+            "fn" => {
+                let name = words.next()?;
+                return Some(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            }
+            _ => return None,
+        }
     }
-  }
 }

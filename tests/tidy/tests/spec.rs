@@ -6,50 +6,54 @@ use tidy::files;
 
 /// Rule ids defined in `spec/`: lines which begin with `**NAME-12.**`, with the page.
 fn rules() -> BTreeMap<String, String> {
-  let mut rules = BTreeMap::new();
-  for page in files("md").iter().filter(|f| f.path.starts_with("spec/") && !f.path.starts_with("spec/decisions/")) {
-    for line in page.text.lines() {
-      let Some(id) = line.trim_start_matches("- ").strip_prefix("**").and_then(|l| l.split_once(".**")) else {
-        continue;
-      };
-      let is_id = id.0.split_once('-').is_some_and(|(name, number)| {
-        !name.is_empty()
-          && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-          && !number.is_empty()
-          && number.bytes().all(|b| b.is_ascii_digit())
-      });
-      if is_id {
-        let former = rules.insert(id.0.to_owned(), page.path.clone());
-        assert_eq!(former, None, "{} is defined twice", id.0);
-      }
+    let mut rules = BTreeMap::new();
+    for page in
+        files("md").iter().filter(|f| f.path.starts_with("spec/") && !f.path.starts_with("spec/decisions/"))
+    {
+        for line in page.text.lines() {
+            let Some(id) = line.trim_start_matches("- ").strip_prefix("**").and_then(|l| l.split_once(".**"))
+            else {
+                continue;
+            };
+            let is_id = id.0.split_once('-').is_some_and(|(name, number)| {
+                !name.is_empty()
+                    && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+                    && !number.is_empty()
+                    && number.bytes().all(|b| b.is_ascii_digit())
+            });
+            if is_id {
+                let former = rules.insert(id.0.to_owned(), page.path.clone());
+                assert_eq!(former, None, "{} is defined twice", id.0);
+            }
+        }
     }
-  }
-  rules
+    rules
 }
 
 fn mentions(text: &str, id: &str) -> bool {
-  text.match_indices(id).any(|(at, _)| {
-    let next = text.as_bytes().get(at + id.len());
-    !next.is_some_and(u8::is_ascii_digit)
-  })
+    text.match_indices(id).any(|(at, _)| {
+        let next = text.as_bytes().get(at + id.len());
+        !next.is_some_and(u8::is_ascii_digit)
+    })
 }
 
 #[test]
 fn every_rule_id_appears_in_a_test() {
-  let sources = files("rs");
-  let missing: Vec<String> = rules()
-    .into_iter()
-    .filter(|(id, _)| !sources.iter().any(|s| mentions(s.tests(), id)))
-    .map(|(id, page)| format!("{id} ({page})"))
-    .collect();
-  assert!(missing.is_empty(), "rules without a test: {}", missing.join(", "));
+    let sources = files("rs");
+    let missing: Vec<String> = rules()
+        .into_iter()
+        .filter(|(id, _)| !sources.iter().any(|s| mentions(s.tests(), id)))
+        .map(|(id, page)| format!("{id} ({page})"))
+        .collect();
+    assert!(missing.is_empty(), "rules without a test: {}", missing.join(", "));
 }
 
 #[test]
 fn every_page_is_named_in_the_spec_readme() {
-  let readme = std::fs::read_to_string(tidy::root().join("spec/README.md")).unwrap();
-  for page in files("md").iter().filter(|f| f.path.starts_with("spec/") && f.path.matches('/').count() == 1) {
-    let name = page.path.trim_start_matches("spec/");
-    assert!(name == "README.md" || readme.contains(name), "spec/README.md does not name {name}");
-  }
+    let readme = std::fs::read_to_string(tidy::root().join("spec/README.md")).unwrap();
+    for page in files("md").iter().filter(|f| f.path.starts_with("spec/") && f.path.matches('/').count() == 1)
+    {
+        let name = page.path.trim_start_matches("spec/");
+        assert!(name == "README.md" || readme.contains(name), "spec/README.md does not name {name}");
+    }
 }
