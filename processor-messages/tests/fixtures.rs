@@ -2,6 +2,8 @@
 //!
 //! A fixture changes only in a commit of its own: set `UPDATE_FIXTURES=1` to write the new bytes.
 
+#![allow(clippy::unwrap_used, reason = "a test's helper")]
+
 mod common;
 
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
@@ -26,8 +28,12 @@ fn check<T: BorshSerialize + BorshDeserialize + PartialEq + Debug>(name: &str, m
 
 #[test]
 fn every_variant_has_its_frozen_encoding() {
-    to_processor().iter().for_each(|(name, message)| check(name, message));
-    from_processor().iter().for_each(|(name, message)| check(name, message));
+    for (name, message) in to_processor() {
+        check(name, &message);
+    }
+    for (name, message) in from_processor() {
+        check(name, &message);
+    }
 }
 
 #[test]
