@@ -1,1 +1,95 @@
 //! An ordered, verifiable broadcast: one BFT chain per validator set, without I/O.
+//!
+//! ```text
+//!   members' messages, timers, requests           inputs of the application
+//!                 \                                 /
+//!                  Node::step(txn, Input) -> Outputs        one step, one transaction
+//!                 /            |            \
+//!        consensus          sync           Application      chain (a validator set's tributary)
+//!   (Malachite's core)   (certificates)                      or the reference base chain's state machine
+//!                 \            |            /
+//!                   rows of the same store: log of votes, bodies, decided blocks, state
+//! ```
+//!
+//! # Using it
+//!
+//! A driver owns one [`Node`] per chain and does, for each thing that happens:
+//!
+//! ```text
+//! let (outputs, commit) = store.write(|txn| node.step(txn, input))?;   // Err(Halt): see below
+//! commit.await?;                                                       // durable
+//! for output in outputs { perform(output) }                            // only now, in order
+//! ```
+//!
+//! * [`Node::open`]`(txn, members, key, application, Open { config, store_is_current })` at boot yields the
+//!   node and its first outputs; the same rule: commit, wait, perform.
+//! * If `step` returns [`Halt`], or the store does, the node refuses every further step. The driver records
+//!   the reason in a new step with [`record_halt`]; [`halted`] reads it, and `open` refuses such a chain.
+//! * `store_is_current: false` says that this data directory may be older than what this validator last
+//!   signed (new on an existing key, restored from a backup). Such a node signs nothing until a height
+//!   above all that more than two thirds of the weight report was decided without it.
+//! * Decided blocks are the rows of [`DECIDED`].
+//!
+//! A tributary is `Node<Chain>`: [`Chain`] gives blocks [`Transaction`]s. `coordinator-core` reads them with
+//! [`chain::transactions`] up to [`chain::handleable`], and feeds [`ChainInput`]:
+//!
+//! * `Submit { order, payload }`: an own signed transaction; gets its nonce and is stored in this step, sent
+//!   after it, repeated until included. A later one of an order waits for its predecessor's inclusion.
+//! * `Provide { kind, payload }`: the next of what this validator derives of a kind.
+//! * `Unsigned(payload)`, and `Busy(bool)`: whether blocks are due every interval.
+//!
+//! Another state machine implements [`Application`] over opaque bodies.
+//!
+//! ```text
+//! impl<A: Application> Node<A> {
+//!   fn open(txn: &mut dyn Transaction, members: Members, key: SecretKey, application: A, open: Open)
+//!     -> Result<(Node<A>, Vec<Output>), Halt>;
+//!   fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt>;
+//!   fn application(&self) -> &A;
+//!   fn status(&self) -> Status;     // height, round, latest decided, recovering, peers' heights
+//! }
+//! fn record_halt(txn, genesis, &Halt);   fn halted(db, genesis) -> Option<Halt>;
+//! fn prune(txn, genesis, limit) -> Result<bool, StoreError>;          // of a retired set; true when done
+//! Chain::new(key: SecretKey, ChainConfig) -> Chain;                    // impl Application<Input = ChainInput>
+//! chain::transactions(&Block) -> Result<Vec<Transaction>, DecodeError>;
+//! chain::handleable(db, genesis) -> Result<TributaryBlock, StoreError>; // greatest height to handle
+//! ```
+//!
+//! # What it deliberately does not do
+//!
+//! No clock, socket, file, thread, or random source; no meaning of payloads; no slashing. Signatures are
+//! verified one by one, each once.
+//!
+//! # What callers must uphold
+//!
+//! Outputs leave after the step is durable, never before; one process per (validator, genesis); `from` is
+//! authenticated.
+//!
+//! Rules: `spec/tributary.md`, ids `TRIB-n`.
+
+#![deny(clippy::indexing_slicing)]
+
+mod application;
+mod block;
+mod evidence;
+mod hash;
+mod io;
+mod members;
+mod merkle;
+mod signing;
+mod spec;
+mod transaction;
+
+pub use application::{Application, Built, Say, Slot, Verdict};
+pub use block::{Block, BlockHash, Certificate, DECIDED, DecidedBlock, Header};
+pub use evidence::{Conflict, Evidence, Signed, Step};
+pub use io::{Config, Halt, Input, Output, Timer};
+pub use members::{
+    Limits, MAX_BODY_BYTES, MAX_MEMBERS, MAX_TOTAL_WEIGHT, MAX_TRANSACTION_BYTES, Member, Members,
+    MembersError,
+};
+pub use merkle::merkle_root;
+pub use spec::{Spec, SpecValidator};
+pub use transaction::{
+    Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,
+};
