@@ -14,16 +14,29 @@
 #![deny(clippy::indexing_slicing)]
 
 mod commit;
+mod cursor;
 mod key;
 mod memory;
+mod outbox;
 mod overlay;
+mod queue;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use commit::{Commit, Completion, commit_pair};
+pub use cursor::{Advance, Cursor, Number};
 pub use key::Key;
 pub use memory::{MemoryStore, SyncMode};
-pub use overlay::{Overlay, Step, Writes};
+pub use outbox::{Letter, Outbox, Put};
+pub use overlay::{Overlay, Step, Writes, nested, scan_over};
+pub use queue::{Push, Queue};
 pub use table::Table;
+
+/// The longest key of a step, in bytes.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// The most bytes of keys and values one step may write.
+pub const MAX_STEP_BYTES: usize = 16 * 1024 * 1024;
 
 /// What went wrong in the store. Each is ours or the machine's, never a peer's.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -41,6 +54,16 @@ pub enum StoreError {
     /// The disk failed; nothing was committed since.
     #[error("the disk failed: {0}")]
     Disk(String),
+    /// A step wrote more than the bounds allow: [`MAX_STEP_BYTES`], [`MAX_KEY_BYTES`].
+    #[error("a step writes {bytes} bytes of {what}, the bound is {bound}; split the step")]
+    TooLarge {
+        /// What is too large: a key, or all writes.
+        what: &'static str,
+        /// How many bytes there are.
+        bytes: usize,
+        /// How many may be.
+        bound: usize,
+    },
     /// An earlier failure stopped the store.
     #[error("the store stopped after an earlier failure: {0}")]
     Stopped(String),

@@ -211,7 +211,7 @@ impl Store for MemoryStore {
         state.admit()?;
         let mut txn = Step::new(&state.submitted);
         let value = step(&mut txn)?;
-        let writes = txn.into_writes();
+        let writes = txn.finish()?;
         let (completion, commit) = commit_pair();
         state.submitted.apply(writes.clone());
         state.pending.push_back((writes, completion));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use crate::{Pairs, Read, StoreError, Transaction};
+use crate::{MAX_KEY_BYTES, MAX_STEP_BYTES, Pairs, Read, StoreError, Transaction};
 
 /// The last write of each key; `None` removes it.
 pub type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -29,43 +29,50 @@ impl Read for Overlay<'_> {
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Pairs, StoreError> {
-        let mut from = from.max(prefix).to_vec();
-        let mut pairs = Pairs::new();
-        loop {
-            let wanted = limit.saturating_sub(pairs.len());
-            if wanted == 0 {
-                return Ok(pairs);
-            }
-            let page = self.base.scan(prefix, &from, wanted)?;
-            // Beyond the last key of a full page the base may hold more, so only that far can be merged.
-            let last = if page.len() < wanted { None } else { page.last().map(|(key, _)| key.clone()) };
-            pairs.extend(self.merge(prefix, &from, last.as_deref(), page).take(wanted));
-            match last {
-                None => return Ok(pairs),
-                Some(last) => from = successor(last),
-            }
-        }
+        let from = from.max(prefix);
+        let writes = self.writes.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+        let writes = writes.take_while(|(key, _)| key.starts_with(prefix));
+        scan_over(self.base, writes.map(|(key, value)| (key, value.as_deref())), prefix, from, limit)
     }
 }
 
-impl Overlay<'_> {
-    /// The pairs of `page` with the writes from `from` to `last` done to them.
-    fn merge(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        last: Option<&[u8]>,
-        page: Pairs,
-    ) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-        let mut merged: Writes = page.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        let end = last.map_or(Bound::Unbounded, Bound::Included);
-        // The base may end a page before `from` only if it is empty, so the range is never inverted.
-        let range = self.writes.range::<[u8], _>((Bound::Included(from), end));
-        for (key, value) in range.take_while(|(key, _)| key.starts_with(prefix)) {
-            merged.insert(key.clone(), value.clone());
+/// Scans `base` with `writes` done to it, which are ascending, begin with `prefix` and are at least `from`.
+///
+/// # Errors
+/// [`StoreError`] if the base's scan fails.
+pub fn scan_over<'a>(
+    base: &dyn Read,
+    writes: impl Iterator<Item = (&'a Vec<u8>, Option<&'a [u8]>)>,
+    prefix: &[u8],
+    from: &[u8],
+    limit: usize,
+) -> Result<Pairs, StoreError> {
+    let mut writes = writes.peekable();
+    let mut from = from.to_vec();
+    let mut pairs = Pairs::new();
+    while pairs.len() < limit {
+        let wanted = limit - pairs.len();
+        let page = base.scan(prefix, &from, wanted)?;
+        // Beyond the last key of a full page the base may hold more, so only that far can be merged.
+        let full = page.len() >= wanted;
+        for (key, value) in page {
+            while let Some((key, value)) = writes.next_if(|(written, _)| **written < key) {
+                pairs.extend(value.map(|value| (key.clone(), value.to_vec())));
+            }
+            match writes.next_if(|(written, _)| **written == key) {
+                Some((_, written)) => pairs.extend(written.map(|value| (key.clone(), value.to_vec()))),
+                None => pairs.push((key.clone(), value)),
+            }
+            from = successor(key);
         }
-        merged.into_iter().filter_map(|(key, value)| Some((key, value?)))
+        if !full {
+            let rest = writes.by_ref().filter_map(|(key, value)| Some((key.clone(), value?.to_vec())));
+            pairs.extend(rest.take(limit.saturating_sub(pairs.len())));
+            break;
+        }
     }
+    pairs.truncate(limit);
+    Ok(pairs)
 }
 
 /// The least key greater than `key`.
@@ -87,9 +94,25 @@ impl<'a> Step<'a> {
     }
 
     /// What the step wrote.
-    pub fn into_writes(self) -> Writes {
-        self.writes
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn finish(self) -> Result<Writes, StoreError> {
+        let mut total = 0_usize;
+        for (key, value) in &self.writes {
+            within("a key", key.len(), MAX_KEY_BYTES)?;
+            total = total.saturating_add(key.len()).saturating_add(value.as_ref().map_or(0, Vec::len));
+        }
+        within("keys and values", total, MAX_STEP_BYTES)?;
+        Ok(self.writes)
     }
+}
+
+fn within(what: &'static str, bytes: usize, bound: usize) -> Result<(), StoreError> {
+    if bytes > bound {
+        return Err(StoreError::TooLarge { what, bytes, bound });
+    }
+    Ok(())
 }
 
 impl Read for Step<'_> {
@@ -110,4 +133,24 @@ impl Transaction for Step<'_> {
     fn delete(&mut self, key: &[u8]) {
         self.writes.insert(key.to_vec(), None);
     }
+}
+
+/// Runs `inner` as a step within a step: if it returns an error nothing of it is kept, even if the outer step
+/// goes on.
+///
+/// # Errors
+/// The inner step's own.
+pub fn nested<T, E>(
+    txn: &mut dyn Transaction,
+    inner: impl FnOnce(&mut dyn Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut step = Step::new(&*txn);
+    let value = inner(&mut step)?;
+    for (key, value) in step.writes {
+        match value {
+            Some(value) => txn.put(key, value),
+            None => txn.delete(&key),
+        }
+    }
+    Ok(value)
 }

@@ -7,15 +7,24 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::{Key, Read, StoreError, Transaction};
 
 /// A typed table. The stored key is the name, a zero byte, and the order-preserving encoding of `K`.
+///
+/// The parts of a queue or an outbox are tables too: their keys have a part's name, which begins with `/`,
+/// between the name and the zero byte. So a table's name holds neither `/` nor a zero byte.
 pub struct Table<K, V> {
     name: &'static str,
+    part: &'static str,
     types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K: Key, V: BorshSerialize + BorshDeserialize> Table<K, V> {
     /// Names a table; names are unique in a store and never change.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, types: PhantomData }
+        Self::part(name, "")
+    }
+
+    /// A part of what is named `name`.
+    pub(crate) const fn part(name: &'static str, part: &'static str) -> Self {
+        Self { name, part, types: PhantomData }
     }
 
     fn key(&self, key: &K) -> Vec<u8> {
@@ -25,9 +34,7 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Table<K, V> {
     }
 
     fn prefix(&self) -> Vec<u8> {
-        let mut bytes = self.name.as_bytes().to_vec();
-        bytes.push(0);
-        bytes
+        [self.name.as_bytes(), self.part.as_bytes(), &[0]].concat()
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {
@@ -75,5 +82,22 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Table<K, V> {
             entries.push((key, self.decode(&value)?));
         }
         Ok(entries)
+    }
+
+    /// Removes up to `limit` entries whose keys begin with the leading parts `scope`; returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the disk fails or an entry does not decode.
+    pub fn clear(
+        &self,
+        txn: &mut (impl Transaction + ?Sized),
+        scope: &impl Key,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let entries = self.scan(txn, scope, None, limit)?;
+        for (key, _) in &entries {
+            self.delete(txn, key);
+        }
+        Ok(entries.len())
     }
 }
