@@ -1,0 +1,149 @@
+//! Answers to queries: the finalized state now.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use processor_messages::{
+    Amount, BaseBlock, BaseBlockHash, BatchId, ChainGenesis, KeyBytes, KeyPair, Network, Session, Validator,
+    ValidatorSet,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Addresses, EmbeddedCurve, NetworkCurve, Receipt, SetDeclaration};
+
+/// The latest finalized block, and which chain it is on.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// The chain's name, from its genesis file.
+    pub chain_id: String,
+    /// Hash of the chain's genesis.
+    pub chain: ChainGenesis,
+    /// The latest finalized block.
+    pub number: BaseBlock,
+    /// Its hash.
+    pub hash: BaseBlockHash,
+    /// Its time, in milliseconds since the Unix epoch.
+    pub time_unix_ms: u64,
+}
+
+/// What the genesis fixed for a network.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct NetworkParameters {
+    /// Its name.
+    pub name: Network,
+    /// The curve of its key.
+    pub curve: NetworkCurve,
+    /// Stake needed for one key share.
+    pub stake_per_share: Amount,
+    /// Blocks of an epoch; a new set may be declared when one ends.
+    pub epoch_blocks: u64,
+    /// Blocks from a set's declaration until it is dropped without keys.
+    pub key_gen_deadline_blocks: u64,
+    /// Blocks from the handover until the former set is retired without a slash report.
+    pub slash_report_deadline_blocks: u64,
+}
+
+/// Where a set is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetState {
+    /// Generates its keys.
+    Declared,
+    /// Had no keys by its deadline.
+    Dropped,
+    /// Has keys and waits for the former set's last batch.
+    Waiting,
+    /// Publishes the network's batches.
+    InCharge,
+    /// Handed over; its slash report is due before this block.
+    Retiring {
+        /// The first block at which it is retired without a report.
+        deadline: BaseBlock,
+    },
+    /// Its duty ended.
+    Retired,
+}
+
+/// A set, its keys and where it is in its life.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SetInfo {
+    /// As declared.
+    pub declaration: SetDeclaration,
+    /// The block which declared it.
+    pub declared_at: BaseBlock,
+    /// That block's hash; it is in the set's tributary's genesis.
+    pub declared_in: BaseBlockHash,
+    /// Its keys, once set.
+    pub key_pair: Option<KeyPair>,
+    /// Where it is in its life.
+    pub state: SetState,
+}
+
+/// A slash report that is due.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PendingSlashReport {
+    /// The retiring set.
+    pub set: ValidatorSet,
+    /// The first block at which it is retired without a report.
+    pub deadline: BaseBlock,
+}
+
+/// A network now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NetworkInfo {
+    /// What the genesis fixed.
+    pub parameters: NetworkParameters,
+    /// The latest session that was declared.
+    pub latest_session: Option<Session>,
+    /// The session which publishes batches.
+    pub in_charge: Option<Session>,
+    /// The batch that would be executed next.
+    pub next_batch: BatchId,
+    /// Slash reports that are due, by session.
+    pub pending_slash_reports: Vec<PendingSlashReport>,
+    /// The block at which the running epoch ends.
+    pub epoch_ends: BaseBlock,
+    /// All its coins.
+    pub supply: Amount,
+}
+
+/// A validator now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ValidatorInfo {
+    /// Its account.
+    pub validator: Validator,
+    /// Its weight in the base chain's own consensus; 0 if it takes no part.
+    pub consensus_weight: u64,
+    /// Where its coordinator is reached.
+    pub addresses: Addresses,
+    /// The keys which the next declared set refers to.
+    pub embedded_keys: Vec<(EmbeddedCurve, KeyBytes)>,
+    /// Stake by network.
+    pub stakes: Vec<(Network, Amount)>,
+}
+
+/// An account now.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AccountInfo {
+    /// The nonce of its next call.
+    pub nonce: u64,
+    /// Coins free to be staked.
+    pub free: Amount,
+    /// Networks' coins.
+    pub coins: Vec<(Network, Amount)>,
+}
+
+/// Where a submitted transaction is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionStatus {
+    /// Not known here: never submitted, dropped, or refused.
+    Unknown,
+    /// Waits to be ordered.
+    Waiting,
+    /// In a finalized block.
+    Final {
+        /// Which block.
+        block: BaseBlock,
+        /// What became of it.
+        receipt: Receipt,
+    },
+}
