@@ -1,1 +1,3 @@
 //! The embedded curves embedwards25519 and secq256k1, on Montgomery fields of our own.
+
+pub mod field;

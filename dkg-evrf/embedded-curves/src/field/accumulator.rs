@@ -1,0 +1,78 @@
+//! Sums of products, reduced once.
+
+use super::{
+    Element, Modulus,
+    limbs::{Limbs, carry_add, mul_add},
+};
+
+/// A sum of products a·b, reduced only when it is read: half the price of multiplying and adding.
+///
+/// Holds at most 2^63 products. Its time does not depend on the values.
+#[derive(Clone, Copy)]
+pub struct Accumulator<M: Modulus>([u64; 9], std::marker::PhantomData<M>);
+
+impl<M: Modulus> Default for Accumulator<M> {
+    fn default() -> Self {
+        Self([0; 9], std::marker::PhantomData)
+    }
+}
+
+impl<M: Modulus> zeroize::Zeroize for Accumulator<M> {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// a·b in eight limbs.
+#[inline(always)]
+fn wide_product(a: &Limbs, b: &Limbs) -> [u64; 8] {
+    let mut t = [0u64; 8];
+    for i in 0..4 {
+        let mut carry = 0;
+        for j in 0..4 {
+            (t[i + j], carry) = mul_add(a[j], b[i], t[i + j], carry);
+        }
+        t[i + 4] = carry;
+    }
+    t
+}
+
+impl<M: Modulus> Accumulator<M> {
+    /// Adds a·b.
+    #[inline(always)]
+    pub fn add_product(&mut self, a: &Element<M>, b: &Element<M>) {
+        let product = wide_product(&a.0, &b.0);
+        let mut carry = 0;
+        for (sum, limb) in self.0.iter_mut().zip(product) {
+            (*sum, carry) = carry_add(*sum, limb, carry);
+        }
+        self.0[8] = self.0[8].wrapping_add(carry);
+    }
+
+    /// The sum.
+    #[inline]
+    pub fn reduce(&self) -> Element<M> {
+        let t = &self.0;
+        let low = [t[0], t[1], t[2], t[3]];
+        let high = [t[4], t[5], t[6], t[7]];
+        // Divided by 2^256: the low half by multiplying with 1, the high half as it is, reduced.
+        let one = [1, 0, 0, 0];
+        let product = |b: &Limbs, c: &Limbs| Element::<M>::from_montgomery(Element::<M>::product(b, c));
+        // high·2^256·2^-256 and top·2^512·2^-256; R2 = 2^512, R3 = 2^768 pay for the division.
+        product(&one, &low)
+            + product(&Element::<M>::R, &high)
+            + product(&Element::<M>::R2, &[t[8], 0, 0, 0])
+    }
+}
+
+impl<M: Modulus> Element<M> {
+    /// The inner product of two slices; the longer one is cut.
+    pub fn inner_product(a: &[Self], b: &[Self]) -> Self {
+        let mut sum = Accumulator::default();
+        for (a, b) in a.iter().zip(b) {
+            sum.add_product(a, b);
+        }
+        sum.reduce()
+    }
+}
+
