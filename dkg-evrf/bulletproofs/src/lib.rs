@@ -1,7 +1,51 @@
 //! Generalized bulletproofs for arithmetic circuits over committed vectors, with batch verification.
+//!
+//! A circuit has multiplication rows and linear constraints over rows, over a *tape* of scalars that vector commitments cover, and
+//! over the values inside scalar commitments. Because the tape is committed to before the circuit is known, the circuit may depend
+//! on challenges drawn after the commitments.
+//!
+//! ```text
+//! prover                                          verifier
+//! CommittedTape::new(tape)                        elements from the message
+//! transcript.vector_commitments(elements)         the same
+//! challenges -> Circuit::proving -> build         challenges -> Circuit::verifying -> build
+//! prove(...) -> Proof                             verify(...) -> Claims, two equations each -> Batch
+//! ```
+//!
+//! It does not check a witness before proving, does not absorb the caller's statement, and does not bound what a caller builds.
+//! Callers uphold: the statement and the scalar commitments are absorbed first; tape and openings are independent of the challenges
+//! drawn after them; a proof's blinding is never drawn twice from the same state under different challenges.
+//!
+//! The relation, layout and arguments stand in `spec/bulletproofs.md` (rules GBP-n). Sources: Bünz and others, *Bulletproofs*
+//! (2018), sections 3 and 5; the vector-commitment extension follows the idea of *Generalized Bulletproofs*, with a layout of our own.
 
+mod batch;
 mod circuit;
+mod curve;
+mod equation;
+mod error;
+mod generators;
+mod inner_product;
+mod layout;
 mod linear;
+mod pippenger;
+mod proof;
+mod prove;
+mod transcript;
+mod verify;
+mod weights;
 
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batch, Continue};
 pub use circuit::{Circuit, Row};
+pub use curve::{Element, ProofCurve, Ristretto, Secp256k1};
+pub use equation::Equation;
+pub use error::Error;
+pub use generators::{GeneratorCache, Generators, MAX_ROWS};
 pub use linear::{Block, LinearCombination, Variable};
+pub use proof::Proof;
+pub use prove::{CommittedTape, prove};
+pub use transcript::Transcript;
+pub use verify::{Claims, verify};

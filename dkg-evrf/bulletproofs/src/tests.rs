@@ -1,0 +1,337 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use ff::Field;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{RngCore, SeedableRng};
+
+use crate::{
+    Batch, Circuit, Claims, CommittedTape, Element, Equation, Error, Generators, LinearCombination, Proof,
+    ProofCurve, Ristretto, Secp256k1, Transcript, Variable, prove, verify,
+};
+
+/// A statement with every kind of variable: openings `v_k = k + 5 blinded`, a tape, and rows over both.
+struct Sample<C: ProofCurve> {
+    tape: Vec<C::Scalar>,
+    values: Vec<C::Scalar>,
+    blinds: Vec<C::Scalar>,
+    rows: usize,
+    used: usize,
+}
+
+struct Sent<C: ProofCurve> {
+    tape: Vec<Element<C>>,
+    openings: Vec<Element<C>>,
+    proof: Proof<C>,
+}
+
+impl<C: ProofCurve> Sample<C> {
+    fn new(rng: &mut ChaCha20Rng, rows: usize, used: usize, tape_len: usize) -> Self {
+        let mut random = |len: usize| (0..len).map(|_| C::random_scalar(rng)).collect::<Vec<_>>();
+        let (tape, blinds) = (random(tape_len), random(2));
+        let values = vec![tape.iter().sum(), tape.iter().map(Field::square).sum()];
+        Self { tape, values, blinds, rows, used }
+    }
+
+    /// Row `i` squares the tape's scalar `i`; opening 0 is the sum of the tape, opening 1 the sum of the first squares, plus the rest's
+    /// squares as a public constant of this sample; a further row multiplies two outputs.
+    fn build(&self, circuit: &mut Circuit<C::Scalar>, challenge: C::Scalar) {
+        let ones: Arc<[_]> = vec![C::Scalar::ONE; self.tape.len()].into();
+        circuit.constrain(
+            LinearCombination::from(Variable::Opening(0)).block(0, &ones, -C::Scalar::ONE) * challenge,
+        );
+        let rest: C::Scalar = self.tape[self.used..].iter().map(Field::square).sum();
+        let mut squares = LinearCombination::constant(rest) - Variable::Opening(1).into();
+        for i in 0..self.used {
+            let row = circuit.multiply(Variable::Committed(i).into(), Variable::Committed(i).into());
+            squares = squares + row.output.into();
+        }
+        circuit.constrain(squares);
+    }
+
+    fn transcript(openings: &[Element<C>], tape: &[Element<C>], rows: usize) -> (Transcript, C::Scalar) {
+        let mut transcript = Transcript::new(b"test");
+        for opening in openings {
+            transcript.append(b"V", opening.bytes());
+        }
+        transcript.vector_commitments(rows, tape);
+        let challenge = C::scalar_from_wide(&transcript.challenge(b"challenge"));
+        (transcript, challenge)
+    }
+
+    fn prove_with(&self, tape: Vec<C::Scalar>, rng: &mut ChaCha20Rng) -> Result<Sent<C>, Error> {
+        let generators = Generators::<C>::cached(self.rows)?;
+        let commit = |(v, b): (&C::Scalar, &C::Scalar)| {
+            Element::new(C::mul(v, &generators.g) + C::mul(b, &generators.h))
+        };
+        let openings = self.values.iter().zip(&self.blinds).map(commit).collect::<Vec<_>>();
+        let committed = CommittedTape::new(&generators, &tape, rng);
+        let (mut transcript, challenge) = Self::transcript(&openings, committed.elements(), self.rows);
+        let mut circuit = Circuit::proving(tape, self.values.clone());
+        self.build(&mut circuit, challenge);
+        let proof = prove(&generators, &mut transcript, &circuit, &committed, &self.blinds, rng)?;
+        Ok(Sent { tape: committed.elements().to_vec(), openings, proof })
+    }
+
+    fn prove(&self, rng: &mut ChaCha20Rng) -> Sent<C> {
+        self.prove_with(self.tape.clone(), rng).unwrap()
+    }
+
+    fn equations(&self, sent: &Sent<C>) -> Result<Vec<Equation<C>>, Error> {
+        let generators = Generators::<C>::cached(self.rows)?;
+        let (mut transcript, challenge) = Self::transcript(&sent.openings, &sent.tape, self.rows);
+        let mut circuit = Circuit::verifying(self.tape.len(), 2);
+        self.build(&mut circuit, challenge);
+        let claims = verify(&generators, &mut transcript, &circuit, &sent.tape, &sent.proof)?;
+        let Claims { mut identity, vectors, opening_scalars } = claims;
+        for (scalar, element) in opening_scalars.iter().zip(&sent.openings) {
+            identity.add(*scalar, element.point());
+        }
+        Ok(vec![identity, vectors])
+    }
+
+    fn is_valid(&self, sent: &Sent<C>) -> bool {
+        let generators = Generators::<C>::cached(self.rows).unwrap();
+        self.equations(sent).is_ok_and(|equations| equations.iter().all(|e| e.holds(&generators, 1)))
+    }
+}
+
+fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+fn completeness<C: ProofCurve>() {
+    let rng = &mut rng(1);
+    for (rows, used, tape_len) in
+        [(1, 1, 1), (1, 0, 3), (2, 1, 3), (4, 4, 4), (8, 3, 40), (16, 16, 16), (32, 20, 33), (64, 64, 200)]
+    {
+        let sample = Sample::<C>::new(rng, rows, used, tape_len);
+        let sent = sample.prove(rng);
+        assert!(sample.is_valid(&sent), "{rows} {used} {tape_len}");
+        let mut bytes = Vec::new();
+        sent.proof.encode(&mut bytes);
+        assert_eq!(bytes.len(), Proof::<C>::encoded_len(rows, tape_len));
+        assert_eq!(Proof::decode(&bytes, rows, tape_len), Ok(sent.proof));
+    }
+}
+
+#[test]
+fn gbp_1_true_statements_have_valid_proofs() {
+    completeness::<Ristretto>();
+    completeness::<Secp256k1>();
+}
+
+fn every_value_matters<C: ProofCurve>() {
+    let rng = &mut rng(2);
+    let sample = Sample::<C>::new(rng, 8, 5, 19);
+    for i in 0..sample.tape.len() {
+        let mut tape = sample.tape.clone();
+        tape[i] += C::Scalar::ONE;
+        let sent = sample.prove_with(tape, rng).unwrap();
+        assert!(!sample.is_valid(&sent), "tape {i}");
+    }
+    for k in 0..2 {
+        let mut wrong = Sample::<C>::new(rng, 8, 5, 19);
+        wrong.values[k] += C::Scalar::ONE;
+        let sent = wrong.prove(rng);
+        assert!(!wrong.is_valid(&sent), "opening {k}");
+    }
+}
+
+#[test]
+fn gbp_2_a_false_statement_has_no_valid_proof_by_the_prover() {
+    every_value_matters::<Ristretto>();
+    every_value_matters::<Secp256k1>();
+}
+
+/// A wrong product in a row, which every linear constraint is content with.
+#[test]
+fn gbp_2_a_row_whose_product_is_wrong_is_refused() {
+    let rng = &mut rng(3);
+    let sample = Sample::<Ristretto>::new(rng, 4, 3, 3);
+    let generators = Generators::<Ristretto>::cached(4).unwrap();
+    let committed = CommittedTape::new(&generators, &sample.tape, rng);
+    let (mut transcript, challenge) = Sample::transcript(&[], committed.elements(), 4);
+    let mut circuit = Circuit::proving(sample.tape.clone(), sample.values.clone());
+    sample.build(&mut circuit, challenge);
+    let witness = circuit.witness.as_mut().unwrap();
+    witness.output[0] += <Ristretto as ProofCurve>::Scalar::ONE;
+    witness.openings[1] += <Ristretto as ProofCurve>::Scalar::ONE;
+    assert_eq!(circuit.unsatisfied(), None);
+    let proof =
+        prove(&generators, &mut transcript, &circuit, &committed, &[Field::ZERO, Field::ZERO], rng).unwrap();
+    let values = circuit.witness.as_ref().unwrap().openings.clone();
+    let openings = values.iter().map(|v| Element::new(Ristretto::mul(v, &generators.g))).collect();
+    let sent = Sent { tape: committed.elements().to_vec(), openings, proof };
+    // The transcript is without the openings here, on both sides.
+    let (mut transcript, challenge) = Sample::<Ristretto>::transcript(&[], &sent.tape, 4);
+    let mut circuit = Circuit::verifying(3, 2);
+    sample.build(&mut circuit, challenge);
+    let mut claims = verify(&generators, &mut transcript, &circuit, &sent.tape, &sent.proof).unwrap();
+    for (scalar, element) in claims.opening_scalars.iter().zip(&sent.openings) {
+        claims.identity.add(*scalar, element.point());
+    }
+    assert!(claims.vectors.holds(&generators, 1), "the vectors are what the prover says");
+    assert!(!claims.identity.holds(&generators, 1));
+}
+
+fn tampering<C: ProofCurve>() {
+    let rng = &mut rng(4);
+    let sample = Sample::<C>::new(rng, 4, 3, 6);
+    let sent = sample.prove(rng);
+    let mut bytes = Vec::new();
+    sent.proof.encode(&mut bytes);
+    let points = 4 + 9 + 4;
+    assert_eq!(bytes.len(), (points * C::POINT_LEN) + (5 * 32));
+    let other = Element::<C>::new(C::generator());
+    let mut start = 0;
+    let field_lens = core::iter::repeat_n(C::POINT_LEN, 13)
+        .chain([32; 3])
+        .chain([C::POINT_LEN; 4])
+        .chain([32; 2])
+        .collect::<Vec<_>>();
+    for (i, len) in field_lens.into_iter().enumerate() {
+        let mut tampered = bytes.clone();
+        let field = &mut tampered[start..start + len];
+        if (13..16).contains(&i) || (i >= 20) {
+            let one = ff::PrimeField::to_repr(&C::Scalar::ONE);
+            field.copy_from_slice(one.as_ref());
+        } else {
+            field.copy_from_slice(other.bytes());
+        }
+        start += len;
+        let proof = Proof::decode(&tampered, 4, 6).unwrap();
+        let sent = Sent { tape: sent.tape.clone(), openings: sent.openings.clone(), proof };
+        assert!(!sample.is_valid(&sent), "field {i}");
+    }
+    assert_eq!(start, bytes.len());
+}
+
+#[test]
+fn gbp_6_each_field_of_a_proof_counts() {
+    tampering::<Ristretto>();
+    tampering::<Secp256k1>();
+}
+
+#[test]
+fn gbp_6_only_canonical_encodings_of_the_right_length_are_read() {
+    let rng = &mut rng(5);
+    let sample = Sample::<Ristretto>::new(rng, 4, 3, 6);
+    let mut bytes = Vec::new();
+    sample.prove(rng).proof.encode(&mut bytes);
+    let decode = |bytes: &[u8]| Proof::<Ristretto>::decode(bytes, 4, 6);
+    assert!(decode(&bytes).is_ok());
+    for len in 0..bytes.len() {
+        assert_eq!(decode(&bytes[..len]), Err(Error::Encoding));
+    }
+    assert_eq!(decode(&[&*bytes, &[0]].concat()), Err(Error::Encoding));
+    let mut identity = bytes.clone();
+    identity[..32].fill(0);
+    assert_eq!(decode(&identity), Err(Error::Encoding));
+    let mut scalar = bytes.clone();
+    scalar[13 * 32..14 * 32].fill(0xff);
+    assert_eq!(decode(&scalar), Err(Error::Encoding));
+    let mut random = vec![0; bytes.len()];
+    for _ in 0..100 {
+        rng.fill_bytes(&mut random);
+        assert_eq!(decode(&random), Err(Error::Encoding));
+        assert_eq!(Proof::<Secp256k1>::decode(&random, 4, 6), Err(Error::Encoding));
+    }
+}
+
+fn batch<C: ProofCurve>() {
+    let rng = &mut rng(6);
+    let generators = Generators::<C>::cached(4).unwrap();
+    let samples = (0..7).map(|_| Sample::<C>::new(rng, 4, 3, 6)).collect::<Vec<_>>();
+    for faulty in [&[][..], &[0], &[6], &[2, 3], &[0, 1, 2, 3, 4, 5, 6]] {
+        let members = samples.iter().enumerate().map(|(i, sample)| {
+            let mut sent = sample.prove(rng);
+            if faulty.contains(&i) {
+                sent.proof.tau += C::Scalar::ONE;
+            }
+            sample.equations(&sent).unwrap()
+        });
+        let members = members.collect::<Vec<_>>();
+        for threads in [1, 2] {
+            let verdicts =
+                Batch::new(members.clone()).verify(&generators, rng, threads, &mut || true).unwrap();
+            let found = (0..7).filter(|i| !verdicts[*i]).collect::<Vec<_>>();
+            assert_eq!(found, faulty);
+        }
+        let mut left = 0;
+        assert_eq!(
+            Batch::new(members).verify(&generators, rng, 1, &mut || {
+                left += 1;
+                left > 9
+            }),
+            None
+        );
+    }
+}
+
+#[test]
+fn gbp_8_a_batch_names_exactly_its_faulty_members() {
+    batch::<Ristretto>();
+    batch::<Secp256k1>();
+}
+
+/// Two faults that cancel in an unweighted sum.
+#[test]
+fn gbp_8_faults_do_not_cancel_in_a_batch() {
+    let generators = Generators::<Ristretto>::cached(1).unwrap();
+    let rng = &mut rng(7);
+    let (mut plus, mut minus) = (Equation::<Ristretto>::new(), Equation::new());
+    plus.add_generator(Field::ONE);
+    minus.add(-<Ristretto as ProofCurve>::Scalar::ONE, Ristretto::generator());
+    let split = Batch::new(vec![vec![plus.clone()], vec![minus.clone()]]);
+    assert_eq!(split.verify(&generators, rng, 1, &mut || true), Some(vec![false, false]));
+    let joint = Batch::new(vec![vec![plus, minus]]);
+    assert_eq!(joint.verify(&generators, rng, 1, &mut || true), Some(vec![false]));
+}
+
+fn multiscalar<C: ProofCurve>() {
+    let rng = &mut rng(8);
+    for len in [0, 1, 2, 3, 17, 64, 300] {
+        let mut scalars = (0..len).map(|_| C::random_scalar(rng)).collect::<Vec<_>>();
+        if let [first, second, third, ..] = &mut *scalars {
+            (*first, *second, *third) = (Field::ZERO, Field::ONE, -C::Scalar::ONE);
+        }
+        let mut points =
+            (0..len).map(|_| C::mul(&C::random_scalar(rng), &C::generator())).collect::<Vec<_>>();
+        if let [.., a, b, c, d] = &mut *points {
+            // Equal, opposite and neutral points, which additions in affine form trip over.
+            (*b, *c, *d) = (*a, -*a, C::identity());
+        }
+        let expected = scalars
+            .iter()
+            .zip(&points)
+            .fold(C::identity(), |sum, (scalar, point)| sum + C::mul(scalar, point));
+        assert_eq!(C::multiscalar_mul(&scalars, &points), expected);
+        assert_eq!(C::vartime_multiscalar_mul(&scalars, &points), expected);
+    }
+    // The same point many times: all in the same buckets.
+    let scalars = vec![C::random_scalar(rng); 200];
+    let points = vec![C::generator(); 200];
+    let expected = C::mul(&(scalars[0] * C::Scalar::from(200)), &C::generator());
+    assert_eq!(C::vartime_multiscalar_mul(&scalars, &points), expected);
+}
+
+#[test]
+fn multiscalar_multiplications_agree_with_single_ones() {
+    multiscalar::<Ristretto>();
+    multiscalar::<Secp256k1>();
+}
+
+#[test]
+fn gbp_1_wrong_calls_are_errors() {
+    let rng = &mut rng(9);
+    assert_eq!(Generators::<Ristretto>::cached(3).err(), Some(Error::Rows { rows: 3 }));
+    assert_eq!(Generators::<Ristretto>::cached(0).err(), Some(Error::Rows { rows: 0 }));
+    assert_eq!(Generators::<Ristretto>::cached(1 << 16).err(), Some(Error::Rows { rows: 1 << 16 }));
+    let sample = Sample::<Ristretto>::new(rng, 4, 5, 6);
+    assert_eq!(
+        sample.prove_with(sample.tape.clone(), rng).err(),
+        Some(Error::CircuitTooLarge { needed: 5, rows: 4 })
+    );
+}
