@@ -59,9 +59,7 @@ impl<M: Modulus> Accumulator<M> {
         let one = [1, 0, 0, 0];
         let product = |b: &Limbs, c: &Limbs| Element::<M>::from_montgomery(Element::<M>::product(b, c));
         // high·2^256·2^-256 and top·2^512·2^-256; R2 = 2^512, R3 = 2^768 pay for the division.
-        product(&one, &low)
-            + product(&Element::<M>::R, &high)
-            + product(&Element::<M>::R2, &[t[8], 0, 0, 0])
+        product(&one, &low) + product(&Element::<M>::R, &high) + product(&Element::<M>::R2, &[t[8], 0, 0, 0])
     }
 }
 
@@ -75,4 +73,3 @@ impl<M: Modulus> Element<M> {
         sum.reduce()
     }
 }
-

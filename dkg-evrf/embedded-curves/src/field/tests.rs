@@ -5,8 +5,9 @@ use ff::{Field, PrimeField};
 use proptest::prelude::*;
 
 use super::{
-    Accumulator, Element, Embedwards25519Order, Embedwards25519Scalar, Modulus, RistrettoOrder, RistrettoScalar,
-    Secp256k1FieldPrime, Secp256k1Order, Secp256k1Scalar, batch_invert, batch_invert_vartime,
+    Accumulator, Element, Embedwards25519Order, Embedwards25519Scalar, Modulus, RistrettoOrder,
+    RistrettoScalar, Secp256k1FieldPrime, Secp256k1Order, Secp256k1Scalar, batch_invert,
+    batch_invert_vartime,
 };
 
 /// An element from 64 bytes, or one near the edges of the representation.

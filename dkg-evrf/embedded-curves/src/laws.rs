@@ -1,0 +1,147 @@
+//! One suite for every curve: what a curve of prime order must obey.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use ff::{Field, PrimeField};
+use proptest::prelude::*;
+
+use crate::{
+    curves::{Base, Curve, Embedwards25519, Scalar, Secp256k1, Secq256k1},
+    field::{Element, Modulus},
+    point::{Affine, Point},
+};
+
+fn scalar<C: Curve>() -> impl Strategy<Value = Scalar<C>> {
+    prop_oneof![
+        3 => any::<[[u8; 32]; 2]>().prop_map(|halves| Element::from_bytes_wide(
+            halves.concat().as_slice().try_into().unwrap()
+        )),
+        1 => (0u64..20).prop_map(Element::from_u64),
+        1 => (0u64..20).prop_map(|v| -Element::from_u64(v)),
+    ]
+}
+
+/// CURVE-4: complete addition, and one result by every way to multiply.
+fn group_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
+    let g = Point::<C>::GENERATOR;
+    let (pa, pb) = (g * a, g * b);
+    assert_eq!(pa + pb, g * (a + b));
+    assert_eq!(pa + pb, pb + pa);
+    assert_eq!(pa - pb, g * (a - b));
+    assert_eq!(pa + Point::IDENTITY, pa);
+    assert_eq!(pa - pa, Point::IDENTITY);
+    assert_eq!(pa.double(), pa + pa);
+    assert_eq!(pa.double(), g * a.double());
+    assert_eq!(pa * b, g * (a * b));
+    assert_eq!(g.mul_vartime(&a), pa);
+    assert_eq!(Point::multiscalar_mul_vartime(&[(a, g), (b, pb)]), pa + pb * b);
+    let affine = Option::<Affine<C>>::from(pa.to_affine());
+    assert_eq!(affine, pa.to_affine_vartime());
+    assert_eq!(affine.is_none(), a == Scalar::<C>::ZERO);
+    if let Some(affine) = affine {
+        assert_eq!(Affine::<C>::from_coordinates(affine.x(), affine.y()), Some(affine));
+        assert_eq!(Affine::from_bytes_vartime(&affine.to_bytes()), Some(affine));
+        assert_eq!(Point::from(-affine), -pa);
+        assert_eq!(pb.add_affine(&affine), pa + pb);
+        assert_eq!(pa.add_affine(&affine), pa.double());
+        assert_eq!((-pa).add_affine(&affine), Point::IDENTITY);
+        let several = [pa, pa.double(), g];
+        let batch = Point::batch_to_affine(&several).unwrap();
+        assert_eq!(batch, Point::batch_to_affine_vartime(&several).unwrap());
+        assert!(batch.iter().zip(several).all(|(affine, point)| Point::from(*affine) == point));
+        assert!(Point::batch_to_affine(&[pa, Point::IDENTITY]).is_none());
+    }
+}
+
+/// Miller and Rabin's test with forty fixed bases.
+fn is_prime<M: Modulus>() -> bool {
+    // In the ring of integers modulo M: −1 = 2^s·d.
+    let s = Element::<M>::S;
+    let p = M::LIMBS;
+    let minus_one = [p[0] - 1, p[1], p[2], p[3]];
+    let mut odd = minus_one;
+    for _ in 0..s {
+        odd = std::array::from_fn(|i| (odd[i] >> 1) | (odd.get(i + 1).unwrap_or(&0) << 63));
+    }
+    (2..42).all(|base| {
+        let mut power = Element::<M>::from_u64(base).pow_vartime(odd);
+        let mut passes = power == Element::ONE;
+        for _ in 0..s {
+            passes |= power == -Element::<M>::ONE;
+            power = power.square();
+        }
+        passes
+    })
+}
+
+/// CURVE-2: prime order, of the generator and so (Hasse) of the group; CURVE-3: no small embedding degree.
+fn order_is_prime_and_right<C: Curve>() {
+    assert!(is_prime::<C::BaseModulus>() && is_prime::<C::ScalarModulus>());
+    let g = Affine::<C>::from_coordinates(C::GENERATOR.0, C::GENERATOR.1).unwrap();
+    let q = C::ScalarModulus::LIMBS;
+    // q·G by doubling and adding, since a scalar cannot hold q.
+    let mut sum = Point::<C>::IDENTITY;
+    for i in (0..256).rev() {
+        sum = sum.double();
+        if (q[i / 64] >> (i % 64)) & 1 == 1 {
+            sum = sum.add_affine(&g);
+        }
+    }
+    assert_eq!(sum, Point::IDENTITY);
+    // 4a³ + 27b² ≠ 0.
+    let four_a3 = C::A * C::A * C::A * Base::<C>::from_u64(4);
+    assert_ne!(four_a3 + C::B * C::B * Base::<C>::from_u64(27), Base::<C>::ZERO);
+    // |q − (p + 1)| < 2^129 − …: then no other multiple of q is in Hasse's interval.
+    let (high, low) = (i128::from(q[3] >> 1), i128::from(C::BaseModulus::LIMBS[3] >> 1));
+    assert!((high - low).abs() <= 1);
+    // The order of p modulo q exceeds 10,000 (a curve with a small one would have a weak pairing), and p ≠ q.
+    let p = Scalar::<C>::from_limbs(C::BaseModulus::LIMBS);
+    let mut power = p;
+    for degree in 1..10_000 {
+        assert_ne!(power, Scalar::<C>::ONE, "embedding degree {degree}");
+        power *= p;
+    }
+    assert_ne!(C::BaseModulus::LIMBS, q);
+}
+
+macro_rules! laws {
+    ($name:ident, $Curve:ty) => {
+        mod $name {
+            use super::*;
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(40))]
+                #[test]
+                fn obeys_the_group_laws(a in scalar::<$Curve>(), b in scalar::<$Curve>()) {
+                    group_laws::<$Curve>(a, b);
+                }
+            }
+            #[test]
+            fn opposite_and_equal_scalars_obey_the_group_laws() {
+                let two = Scalar::<$Curve>::from_u64(2);
+                group_laws::<$Curve>(two, two);
+                group_laws::<$Curve>(two, -two);
+                group_laws::<$Curve>(two, Scalar::<$Curve>::ZERO);
+            }
+            #[test]
+            fn has_the_prime_order_that_it_claims() {
+                order_is_prime_and_right::<$Curve>();
+            }
+        }
+    };
+}
+laws!(embedwards25519, Embedwards25519);
+laws!(secq256k1, Secq256k1);
+laws!(secp256k1, Secp256k1);
+
+#[test]
+fn secp256k1_agrees_with_k256() {
+    use k256::elliptic_curve::{PrimeField as _, sec1::ToEncodedPoint};
+    let scalar = Scalar::<Secp256k1>::from_bytes_wide(&[9; 64]);
+    let mut bytes = scalar.to_bytes();
+    bytes.reverse();
+    let theirs = k256::ProjectivePoint::GENERATOR * k256::Scalar::from_repr(bytes.into()).unwrap();
+    let theirs = theirs.to_affine().to_encoded_point(false);
+    let ours = (Point::<Secp256k1>::GENERATOR * scalar).to_affine().unwrap();
+    let mut x = ours.x().to_bytes();
+    x.reverse();
+    assert_eq!(theirs.x().unwrap().as_slice(), x);
+}
