@@ -3,7 +3,7 @@
 //! ```text
 //! header: number, parent, time, transactions root, events root, state root   -> hash
 //!                                |                   |
-//!                 Merkle tree of (hash, receipt)   Merkle tree of events
+//!                 Merkle tree of hashes   Merkle tree of events
 //! ```
 //!
 //! A tree's leaf is `H(0 ‖ value)`, a node `H(1 ‖ left ‖ right)`; an odd node goes up unchanged; the
@@ -16,7 +16,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use processor_messages::{BaseBlock, BaseBlockHash, ChainGenesis, DecodeError, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{Event, Refusal};
+use crate::Event;
 
 /// Blake2b-256 of a domain and parts, each with its length.
 pub(crate) fn hash32(domain: &str, parts: &[&[u8]]) -> [u8; 32] {
@@ -78,7 +78,7 @@ pub struct Header {
     pub parent: BaseBlockHash,
     /// The proposer's time, in milliseconds since the Unix epoch; greater than the parent's.
     pub time_unix_ms: u64,
-    /// Root of the tree of [`Receipt`]s.
+    /// Root of the tree of transaction hashes.
     pub transactions_root: [u8; 32],
     /// Root of the tree of [`Event`]s.
     pub events_root: [u8; 32],
@@ -93,22 +93,13 @@ impl Header {
     }
 }
 
-/// What became of one transaction of a block.
-#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct Receipt {
-    /// Which transaction.
-    pub hash: TransactionHash,
-    /// Why it changed nothing; `None` if it was applied.
-    pub refused: Option<Refusal>,
-}
-
 /// A finalized block.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Block {
     /// What it commits to.
     pub header: Header,
-    /// Its transactions, in order.
-    pub receipts: Vec<Receipt>,
+    /// Its transactions, in order; each was applied.
+    pub transactions: Vec<TransactionHash>,
     /// What happened, in order.
     pub events: Vec<Event>,
 }
@@ -124,10 +115,10 @@ impl Block {
         self.header.number
     }
 
-    /// Whether the receipts and events are those which the header commits to.
+    /// Whether the transactions and events are those which the header commits to.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        (merkle_root(&self.receipts) == self.header.transactions_root)
+        (merkle_root(&self.transactions) == self.header.transactions_root)
             && (merkle_root(&self.events) == self.header.events_root)
     }
 }
@@ -137,8 +128,8 @@ impl Block {
 pub struct Inclusion {
     /// The block's header.
     pub header: Header,
-    /// What became of the transaction.
-    pub receipt: Receipt,
+    /// The transaction.
+    pub transaction: TransactionHash,
     /// Its place in the block, from 0.
     pub index: u32,
     /// The number of the block's transactions.
@@ -195,7 +186,7 @@ pub fn verify_inclusion(block: BaseBlockHash, proof: &Inclusion) -> bool {
     if (proof.header.hash() != block) || (index >= width) {
         return false;
     }
-    let mut top = leaf(&proof.receipt);
+    let mut top = leaf(&proof.transaction);
     let mut path = proof.path.iter();
     while width > 1 {
         if (index ^ 1) < width {

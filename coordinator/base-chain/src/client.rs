@@ -79,7 +79,7 @@ impl RpcClient {
             let Some(block) = self.block(proof.header.number).await? else {
                 return Err(self.protocol("the proof names a block which is not final"));
             };
-            if (proof.receipt.hash != hash) || !verify_inclusion(block.hash(), proof) {
+            if (proof.transaction != hash) || !verify_inclusion(block.hash(), proof) {
                 return Err(self.protocol("the proof of inclusion does not verify"));
             }
         }

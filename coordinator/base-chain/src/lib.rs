@@ -25,9 +25,7 @@ pub mod rpc;
 pub mod signing;
 mod transaction;
 
-pub use block::{
-    Block, Header, Inclusion, Receipt, TransactionHash, merkle_path, merkle_root, verify_inclusion,
-};
+pub use block::{Block, Header, Inclusion, TransactionHash, merkle_path, merkle_root, verify_inclusion};
 pub use chain::{BaseChain, ChainError};
 pub use client::{ClientConfig, RpcClient};
 pub use event::{Event, SetDeclaration, SetMember, UndeclaredReason};

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     AccountInfo, BaseChain, Block, ChainError, Event, Head, Header, NetworkInfo, NetworkParameters,
-    PendingSlashReport, Receipt, Refusal, SetInfo, SetState, Transaction, TransactionHash, TransactionStatus,
+    PendingSlashReport, Refusal, SetInfo, SetState, Transaction, TransactionHash, TransactionStatus,
     ValidatorInfo, merkle_root,
 };
 
@@ -85,7 +85,7 @@ impl MemoryChain {
     }
 
     /// Finalizes a block.
-    pub fn push(&self, time_unix_ms: u64, receipts: Vec<Receipt>, events: Vec<Event>) -> Block {
+    pub fn push(&self, time_unix_ms: u64, transactions: Vec<TransactionHash>, events: Vec<Event>) -> Block {
         let mut state = self.state();
         let number = BaseBlock(state.blocks.len() as u64);
         let parent = state.blocks.last().map_or(BaseBlockHash::default(), Block::hash);
@@ -94,11 +94,11 @@ impl MemoryChain {
             number,
             parent,
             time_unix_ms,
-            transactions_root: merkle_root(&receipts),
+            transactions_root: merkle_root(&transactions),
             events_root: merkle_root(&events),
             state_root: [0; 32],
         };
-        let block = Block { header, receipts, events };
+        let block = Block { header, transactions, events };
         state.observe(&block);
         state.blocks.push(block.clone());
         drop(state);
@@ -247,7 +247,7 @@ impl BaseChain for MemoryChain {
             return Err(refusal.clone().into());
         }
         let known = state.submitted.contains(transaction)
-            || state.blocks.iter().any(|b| b.receipts.iter().any(|r| r.hash == hash && r.refused.is_none()));
+            || state.blocks.iter().any(|b| b.transactions.contains(&hash));
         if !known {
             if state.submitted.len() >= MAX_SUBMITTED {
                 return Err(Refusal::MempoolFull.into());
@@ -260,8 +260,8 @@ impl BaseChain for MemoryChain {
     async fn transaction(&self, hash: TransactionHash) -> Result<TransactionStatus, ChainError> {
         let state = self.reachable()?;
         for block in state.blocks.iter().rev() {
-            if let Some(receipt) = block.receipts.iter().find(|receipt| receipt.hash == hash) {
-                return Ok(TransactionStatus::Final { block: block.number(), receipt: receipt.clone() });
+            if block.transactions.contains(&hash) {
+                return Ok(TransactionStatus::Final { block: block.number() });
             }
         }
         let waits = state.submitted.iter().any(|transaction| transaction.hash() == hash);

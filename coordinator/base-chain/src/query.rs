@@ -7,7 +7,7 @@ use processor_messages::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Addresses, EmbeddedCurve, NetworkCurve, Receipt, SetDeclaration};
+use crate::{Addresses, EmbeddedCurve, NetworkCurve, SetDeclaration};
 
 /// The latest finalized block, and which chain it is on.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct NetworkParameters {
     pub name: Network,
     /// The curve of its key.
     pub curve: NetworkCurve,
+    /// The fewest key shares of a set; below 4 a set tolerates no faulty validator.
+    pub min_key_shares: u16,
     /// Stake needed for one key share.
     pub stake_per_share: Amount,
     /// Blocks of an epoch; a new set may be declared when one ends.
@@ -139,11 +141,9 @@ pub enum TransactionStatus {
     Unknown,
     /// Waits to be ordered.
     Waiting,
-    /// In a finalized block.
+    /// Applied in a finalized block.
     Final {
         /// Which block.
         block: BaseBlock,
-        /// What became of it.
-        receipt: Receipt,
     },
 }

@@ -113,9 +113,12 @@ pub enum Refusal {
     /// An address is not printable ASCII.
     #[error("an address is empty or not printable ASCII")]
     BadAddress,
-    /// The account serves the network with the key; a validator is not known.
-    #[error("the account is not a validator: it has no embedded keys registered")]
+    /// Only holders of stake coins can register.
+    #[error("the account holds no stake coins, free or staked")]
     NotAValidator,
+    /// The block pays out as often on this network as one block may.
+    #[error("this block burns coins of the network as often as one block may; submit again later")]
+    BurnsInBlock,
 }
 
 impl Refusal {
@@ -126,6 +129,7 @@ impl Refusal {
             | Self::NonceAhead { .. }
             | Self::BatchAhead { .. }
             | Self::BatchInBlock
+            | Self::BurnsInBlock
             | Self::InsufficientFunds
             | Self::NoKeys
             | Self::UnknownSet => true,

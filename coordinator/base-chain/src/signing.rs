@@ -16,15 +16,16 @@
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use borsh::BorshSerialize;
-use ciphersuite::{Ciphersuite, group::Group};
 use modular_frost::{
     algorithm::{Hram, IetfSchnorr, SchnorrSignature},
-    curve::{IetfRistrettoHram, Ristretto},
+    curve::{Ciphersuite, Curve, IetfRistrettoHram, Ristretto, Secp256k1},
 };
 use processor_messages::{
     BaseBlock, BaseBlockHash, BaseKey, BaseSignature, Batch, ChainGenesis, KeyPair, SlashReport, Validator,
     ValidatorSet, encode,
 };
+
+use crate::NetworkCurve;
 
 /// The algorithm of every threshold and MuSig signature which the base chain verifies.
 pub type SetSchnorr = IetfSchnorr<Ristretto, IetfRistrettoHram>;
@@ -39,6 +40,12 @@ fn message(domain: &str, content: &impl BorshSerialize) -> Vec<u8> {
     bytes.extend(domain.as_bytes());
     bytes.extend(encode(content));
     bytes
+}
+
+/// What the proofs of knowledge of embedded keys are bound to: the chain by its name, since the genesis file
+/// holds such proofs itself.
+pub fn registration_chain(chain_id: &str) -> ChainGenesis {
+    ChainGenesis(Blake2b::<U32>::digest(message("headwater registration v1", &chain_id)).into())
 }
 
 /// What a set's validators sign, by MuSig, to confirm the key pair.
@@ -85,9 +92,9 @@ pub fn to_signature(signature: &SchnorrSignature<Ristretto>) -> BaseSignature {
     bytes
 }
 
+/// Decodes a key; the identity is none.
 fn point(bytes: &[u8; 32]) -> Option<<Ristretto as Ciphersuite>::G> {
-    let point = Ristretto::read_G(&mut bytes.as_slice()).ok()?;
-    (!bool::from(point.is_identity())).then_some(point)
+    <Ristretto as Curve>::read_G(&mut bytes.as_slice()).ok()
 }
 
 fn verify_under(key: &<Ristretto as Ciphersuite>::G, message: &[u8], signature: &BaseSignature) -> bool {
@@ -99,6 +106,19 @@ fn verify_under(key: &<Ristretto as Ciphersuite>::G, message: &[u8], signature: 
 #[must_use]
 pub fn is_base_key(key: &BaseKey) -> bool {
     point(key).is_some()
+}
+
+/// Whether these bytes are the canonical encoding of a key on a network's curve.
+#[must_use]
+pub fn is_network_key(curve: NetworkCurve, key: &[u8]) -> bool {
+    match curve {
+        NetworkCurve::Secp256k1 => {
+            let mut reader = key;
+            (key.len() == curve.key_bytes())
+                && <Secp256k1 as Curve>::read_G(&mut reader).is_ok()
+                && reader.is_empty()
+        }
+    }
 }
 
 /// Whether a set's key signed the message; variable time, as nothing is secret.
@@ -122,5 +142,5 @@ pub fn verify_set_keys(
     let Ok(key) = dkg_musig::musig_key_vartime::<Ristretto>(set_keys_context(chain, set), &keys) else {
         return false;
     };
-    !bool::from(key.is_identity()) && verify_under(&key, &set_keys_message(chain, set, key_pair), signature)
+    verify_under(&key, &set_keys_message(chain, set, key_pair), signature)
 }
