@@ -60,13 +60,27 @@ enum Purpose {
     SignedSlashReport(Session),
     BlockAcknowledged(BaseBlock),
     Batch(Session, BatchId),
+    Again(Incarnation, Box<Purpose>),
 }
 
 impl ToProcessor {
     /// The intent of this message to the processor of `network`.
     pub fn intent(&self, network: Network) -> Intent {
+        Intent::new(network, &self.purpose())
+    }
+
+    /// The intent of this message when sent again to a processor which lost its disk, for that life of the
+    /// disk. Life 0 is the first: there it is [`ToProcessor::intent`].
+    pub fn intent_in(&self, network: Network, incarnation: Incarnation) -> Intent {
+        match incarnation {
+            Incarnation(0) => self.intent(network),
+            _ => Intent::new(network, &Purpose::Again(incarnation, Box::new(self.purpose()))),
+        }
+    }
+
+    fn purpose(&self) -> Purpose {
         use Purpose as P;
-        let purpose = match self {
+        match self {
             Self::KeyGen(key_gen::ToProcessor::GenerateKey { session, incarnation, .. }) => {
                 P::GenerateKey(*session, *incarnation)
             }
@@ -89,8 +103,7 @@ impl ToProcessor {
                 P::SlashesReported(*session)
             }
             Self::BaseChain(base_chain::ToProcessor::Block { number, .. }) => P::Block(*number),
-        };
-        Intent::new(network, &purpose)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use common::{from_processor, to_processor};
-use processor_messages::{Intent, codec::MAX_MESSAGE_BYTES, decode, encode};
+use processor_messages::{Incarnation, Intent, codec::MAX_MESSAGE_BYTES, decode, encode};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -83,4 +83,20 @@ fn intents_are_bounded_and_unique_across_variants_directions_and_networks() {
         }
     }
     assert_eq!(seen.len(), 3 * (10 + 13));
+}
+
+/// `MSG-5`: sent again for another life of the disk, a message has another purpose.
+#[test]
+fn each_life_of_a_disk_has_its_own_intents() {
+    let network = "sixteen-letters-".parse().unwrap();
+    let mut seen = BTreeSet::new();
+    for (_, message) in to_processor() {
+        assert_eq!(message.intent_in(network, Incarnation(0)), message.intent(network));
+        for incarnation in [0, 1, u64::MAX] {
+            let intent = message.intent_in(network, Incarnation(incarnation));
+            assert!(intent.as_bytes().len() <= Intent::MAX_BYTES);
+            assert!(seen.insert(intent));
+        }
+    }
+    assert_eq!(seen.len(), 3 * 10);
 }

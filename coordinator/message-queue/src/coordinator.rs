@@ -7,7 +7,9 @@ use std::{
 
 use coordinator_keys::{PublicKey, SecretKey};
 use coordinator_store::{Store, StoreError, Transaction};
-use processor_messages::{FromProcessor, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode, encode};
+use processor_messages::{
+    FromProcessor, Intent, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode, encode,
+};
 use rand_core::{OsRng, RngCore};
 use tokio::sync::{Semaphore, watch};
 
@@ -117,12 +119,26 @@ impl<S: Store> MessageQueue<S> {
         network: Network,
         message: &ToProcessor,
     ) -> Result<Pushed, QueueError> {
+        self.send_as(txn, network, &message.intent(network), encode(message))
+    }
+
+    /// As [`MessageQueue::send`], of an encoded message with the intent which the caller gives it:
+    /// [`ToProcessor::intent_in`] if it is sent again to a processor which lost its disk.
+    ///
+    /// # Errors
+    /// As [`MessageQueue::send`].
+    pub fn send_as(
+        &self,
+        txn: &mut dyn Transaction,
+        network: Network,
+        intent: &Intent,
+        bytes: Vec<u8>,
+    ) -> Result<Pushed, QueueError> {
         self.peer(network)?;
-        let bytes = encode(message);
         if bytes.len() > MAX_MESSAGE_BYTES {
             return Err(QueueError::TooLong { length: bytes.len(), limit: MAX_MESSAGE_BYTES });
         }
-        queue::push(txn, network, Direction::ToProcessor, &message.intent(network), bytes)
+        queue::push(txn, network, Direction::ToProcessor, intent, bytes)
     }
 
     /// Ends the processor's current wait, as a message for it has become durable.
