@@ -2,7 +2,7 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar as Native;
 use curve25519_dalek::traits::{Identity, IsIdentity, MultiscalarMul, VartimeMultiscalarMul};
-use ff::PrimeField;
+use embedded_curves::field::RistrettoScalar;
 use zeroize::Zeroizing;
 
 use super::ProofCurve;
@@ -16,11 +16,11 @@ static GENERATORS: GeneratorCache<Ristretto> = GeneratorCache::new();
 
 /// The scalar as curve25519-dalek has it. Both encodings are little-endian and canonical.
 fn native(scalar: &<Ristretto as ProofCurve>::Scalar) -> Native {
-    Native::from_bytes_mod_order(scalar.to_repr())
+    Native::from_bytes_mod_order(scalar.to_bytes())
 }
 
 impl ProofCurve for Ristretto {
-    type Scalar = dalek_ff_group::Scalar;
+    type Scalar = RistrettoScalar;
     type Point = RistrettoPoint;
     type Bytes = [u8; 32];
 
@@ -50,7 +50,7 @@ impl ProofCurve for Ristretto {
     }
 
     fn scalar_from_wide(bytes: &[u8; 64]) -> Self::Scalar {
-        Native::from_bytes_mod_order_wide(bytes)
+        RistrettoScalar::from_bytes_wide(bytes)
     }
 
     fn mul(scalar: &Self::Scalar, point: &Self::Point) -> Self::Point {

@@ -1,7 +1,7 @@
+use embedded_curves::field::Secp256k1Scalar;
 use ff::PrimeField;
-use k256::elliptic_curve::bigint::U512;
 use k256::elliptic_curve::group::prime::PrimeCurveAffine;
-use k256::elliptic_curve::ops::{LinearCombinationExt, Reduce};
+use k256::elliptic_curve::ops::LinearCombinationExt;
 use k256::elliptic_curve::sec1::{FromEncodedPoint, ToEncodedPoint};
 use k256::{AffinePoint, EncodedPoint, ProjectivePoint, Scalar as Native};
 use zeroize::Zeroizing;
@@ -16,15 +16,18 @@ pub struct Secp256k1;
 
 static GENERATORS: GeneratorCache<Secp256k1> = GeneratorCache::new();
 
-fn native(scalar: &<Secp256k1 as ProofCurve>::Scalar) -> Native {
-    *scalar
+/// The scalar as k256 has it: big-endian.
+fn native(scalar: &Secp256k1Scalar) -> Native {
+  let mut bytes = Zeroizing::new(scalar.to_bytes());
+  bytes.reverse();
+  Option::from(Native::from_repr((*bytes).into())).expect("both fields have the same prime")
 }
 
 /// Points that one constant-time multi-scalar multiplication takes at a time: bounds its tables.
 const CONSTANT_TIME_CHUNK: usize = 256;
 
 impl ProofCurve for Secp256k1 {
-    type Scalar = k256::Scalar;
+    type Scalar = Secp256k1Scalar;
     type Point = ProjectivePoint;
     type Bytes = [u8; 33];
 
@@ -68,7 +71,7 @@ impl ProofCurve for Secp256k1 {
     }
 
     fn scalar_from_wide(bytes: &[u8; 64]) -> Self::Scalar {
-        <Native as Reduce<U512>>::reduce_bytes(bytes.into())
+        Secp256k1Scalar::from_bytes_wide(bytes)
     }
 
     fn mul(scalar: &Self::Scalar, point: &Self::Point) -> Self::Point {
@@ -86,12 +89,8 @@ impl ProofCurve for Secp256k1 {
     }
 
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {
-        let little_endian = |scalar: &Self::Scalar| {
-            let mut bytes: [u8; 32] = native(scalar).to_repr().into();
-            bytes.reverse();
-            bytes
-        };
-        pippenger::vartime_multiscalar_mul(&scalars.iter().map(little_endian).collect::<Vec<_>>(), points)
+        let scalars = scalars.iter().map(Secp256k1Scalar::to_bytes).collect::<Vec<_>>();
+    pippenger::vartime_multiscalar_mul(&scalars, points)
     }
 
     fn generator_cache() -> &'static GeneratorCache<Self> {
