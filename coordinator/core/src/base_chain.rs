@@ -1,0 +1,242 @@
+//! What the base chain's finalized blocks mean.
+//!
+//! ```text
+//! block = next -> SetDeclared      we are in it: open its tributary, GenerateKey
+//!                 KeysSet          feed, tributary, end of the confirmation
+//!                 BatchExecuted    verified against what our processor made, feed, tributary
+//!                 Burn             feed
+//!                 SetDropped, SetRetired   the tributary ends
+//! ```
+//!
+//! Exactly once: the cursor over block numbers moves in the same step as the effects (`COORD-1`).
+
+use coordinator_base_chain::{Block, Event as ChainEvent, SetDeclaration};
+use coordinator_store::{Advance, Cursor, Read, StoreError, Table};
+use processor_messages::{
+    BaseBlock, BaseBlockHash, Burn, Incarnation, KeyPair, List, Network, ToProcessor, ValidatorSet,
+    base_chain::{self, ExecutedBatch},
+};
+
+use crate::{
+    Error, Notice, Step, batch, cosign, feed, halt,
+    notice::Event,
+    outbox,
+    session::{self, Life, SETS, SetRecord, SetSpec, confirmation, own, relay, transaction::Provided},
+};
+
+const CURSOR: Cursor<(), BaseBlock> = Cursor::new("base_chain/next", BaseBlock(0));
+const LAST_HASH: Table<(), BaseBlockHash> = Table::new("base_chain/last_hash");
+const KEYS: Table<ValidatorSet, KeyPair> = Table::new("base_chain/keys");
+
+/// The next block to handle.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn next_block(db: &(impl Read + ?Sized)) -> Result<BaseBlock, StoreError> {
+    CURSOR.next(db, &())
+}
+
+/// The keys of a set, once the base chain has them.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn keys(db: &(impl Read + ?Sized), set: ValidatorSet) -> Result<Option<KeyPair>, StoreError> {
+    KEYS.get(db, &set)
+}
+
+/// What became of a block which was offered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handled {
+    /// It was handled.
+    Done,
+    /// It was handled before.
+    Already,
+    /// This block is due first.
+    Due(BaseBlock),
+}
+
+/// Handles a finalized block, if it is the next one and the cosign gate lets it pass.
+///
+/// # Errors
+/// [`Error::BaseChain`] if the block contradicts itself, our chain, or the block before it; [`Error`] of the
+/// store. Nothing of the step may be kept then.
+pub fn apply(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
+    let Step { txn, me, randomness, notices } = step;
+    let advance = CURSOR.advance(*txn, &(), (block.number(), block), |txn, block| {
+        let mut inner = Step::new(txn, me, *randomness);
+        apply_next(&mut inner, block)?;
+        notices.append(&mut inner.notices);
+        Ok::<_, Error>(())
+    })?;
+    Ok(match advance {
+        Advance::Done(()) => Handled::Done,
+        Advance::Already => Handled::Already,
+        Advance::Gap(due) => Handled::Due(due),
+    })
+}
+
+fn check(step: &Step<'_>, block: &Block) -> Result<(), Error> {
+    let wrong = |what| Error::BaseChain { block: block.number(), what };
+    if block.header.chain != step.me.chain {
+        return Err(wrong("is of another chain"));
+    }
+    if !block.is_consistent() {
+        return Err(wrong("holds events which its header does not commit to"));
+    }
+    let former = LAST_HASH.get(step.txn, &())?;
+    if former.is_some_and(|former| former != block.header.parent) {
+        return Err(wrong("does not follow the block before it"));
+    }
+    Ok(())
+}
+
+fn apply_next(step: &mut Step<'_>, block: &Block) -> Result<(), Error> {
+    check(step, block)?;
+    // The rule of the gate is about the keys as of the parent: read before this block's own.
+    let _passes: cosign::Gate = cosign::gate(step.txn)?;
+    let mut activity: Vec<(Network, Activity)> = Vec::new();
+    for event in &block.events {
+        apply_event(step, block, event)?;
+        gather(&mut activity, event);
+    }
+    for (network, Activity { batch, burns }) in activity {
+        feed_block(step, block.number(), network, batch, burns)?;
+    }
+    LAST_HASH.put(step.txn, &(), &block.hash());
+    let mut networks: Vec<Network> = block.events.iter().filter_map(ChainEvent::network).collect();
+    networks.sort_unstable();
+    networks.dedup();
+    networks.into_iter().try_for_each(|network| batch::move_on(step, network))
+}
+
+/// What of a block concerns one network's payments.
+#[derive(Default)]
+struct Activity {
+    batch: Option<ExecutedBatch>,
+    burns: Vec<Burn>,
+}
+
+fn gather(activity: &mut Vec<(Network, Activity)>, event: &ChainEvent) {
+    let network = match event {
+        ChainEvent::BatchExecuted { network, .. } | ChainEvent::Burn { network, .. } => *network,
+        _ => return,
+    };
+    if !activity.iter().any(|(known, _)| *known == network) {
+        activity.push((network, Activity::default()));
+    }
+    let Some((_, entry)) = activity.iter_mut().find(|(known, _)| *known == network) else { return };
+    match event {
+        ChainEvent::BatchExecuted { batch, .. } => entry.batch = Some(batch.clone()),
+        ChainEvent::Burn { burn, .. } => entry.burns.push(burn.clone()),
+        _ => {}
+    }
+}
+
+fn apply_event(step: &mut Step<'_>, block: &Block, event: &ChainEvent) -> Result<(), Error> {
+    match event {
+        ChainEvent::SetDeclared(declaration) => declared(step, block, declaration),
+        ChainEvent::SetDropped { set } => ended(step, *set, Life::Dropped),
+        ChainEvent::SetRetired { set, .. } => {
+            ended(step, *set, Life::Retired)?;
+            let message = base_chain::ToProcessor::SlashesReported { session: set.session };
+            Ok(feed::append(step.txn, set.network, &ToProcessor::BaseChain(message), None)?)
+        }
+        ChainEvent::KeysSet { set, key_pair, .. } => keys_set(step, block, *set, key_pair),
+        ChainEvent::BatchExecuted { network, batch } => batch::executed(step, *network, batch),
+        // Burns are gathered for the feed; the others concern validators to come, peers, or a later stage.
+        ChainEvent::Burn { .. }
+        | ChainEvent::SetNotDeclared { .. }
+        | ChainEvent::HandoverAccepted { .. }
+        | ChainEvent::SlashesReported { .. }
+        | ChainEvent::AddressesChanged { .. }
+        | ChainEvent::StakeChanged { .. } => Ok(()),
+    }
+}
+
+/// A set is declared: if we are in it, its tributary opens and our processor begins (`COORD-2`).
+fn declared(step: &mut Step<'_>, block: &Block, declaration: &SetDeclaration) -> Result<(), Error> {
+    let set = declaration.set;
+    if !declaration.contains(step.me.validator()) {
+        step.notice(Notice::of_set(set, Event::SetNotOurs));
+        return Ok(());
+    }
+    let spec = SetSpec::new(step.me.chain, block.number(), block.hash(), declaration);
+    let reason = match &spec {
+        None => Some("more validators than a set may have".to_owned()),
+        Some(spec) => spec.tributary.members().err().map(|e| e.to_string()),
+    };
+    let (Some(spec), None) = (spec, &reason) else {
+        let reason = reason.unwrap_or_default();
+        step.notice(Notice::of_set(set, Event::SetUnusable { reason }));
+        return Ok(());
+    };
+    let (members, key_shares, threshold) = (spec.count(), spec.n().0, spec.t().0);
+    step.notice(Notice::of_set(set, Event::SetOpened { members, key_shares, threshold }));
+    relay::start(step, &spec, Incarnation(0))?;
+    SETS.put(step.txn, &set, &SetRecord { spec, life: Life::Active });
+    Ok(())
+}
+
+/// A set's tributary ends. A set which we are not in has none.
+fn ended(step: &mut Step<'_>, set: ValidatorSet, life: Life) -> Result<(), Error> {
+    outbox::remove_set_keys(step.txn, set);
+    let Some(record) = session::get(step.txn, set)? else { return Ok(()) };
+    SETS.put(step.txn, &set, &SetRecord { life, ..record });
+    step.notice(Notice::of_set(
+        set,
+        if life == Life::Dropped { Event::SetDropped } else { Event::SetRetired },
+    ));
+    Ok(())
+}
+
+/// A set's keys are on the chain: every processor of the network learns of them, member or not (`COORD-3`).
+fn keys_set(step: &mut Step<'_>, block: &Block, set: ValidatorSet, key_pair: &KeyPair) -> Result<(), Error> {
+    KEYS.put(step.txn, &set, key_pair);
+    cosign::keyed(step.txn, set.network, block.number())?;
+    outbox::remove_set_keys(step.txn, set);
+    let time_unix_secs = block.header.time_unix_ms / 1000;
+    let (session, key_pair) = (set.session, key_pair.clone());
+    let message = base_chain::ToProcessor::SetKeys { time_unix_secs, session, key_pair };
+    feed::append(step.txn, set.network, &ToProcessor::BaseChain(message), None)?;
+    let record = session::get(step.txn, set)?;
+    step.notice(Notice::of_set(set, Event::KeysSet { ours: record.is_some() }));
+    if let Some(record) = record {
+        own::provide(step, record.spec.genesis, &Provided::KeysSet)?;
+        relay::keys_set(step, &record.spec)?;
+        compare_keys(step, set)?;
+    }
+    Ok(())
+}
+
+/// The key pair on the chain is the one our processor generated, as soon as both are known (`CONF-9`).
+pub(crate) fn compare_keys(step: &mut Step<'_>, set: ValidatorSet) -> Result<(), StoreError> {
+    let (Some(chain), Some(ours)) = (keys(step.txn, set)?, confirmation::own_key_pair(step.txn, set)?) else {
+        return Ok(());
+    };
+    if chain != ours {
+        let (ours, chain) = (confirmation::hash_of(&ours), confirmation::hash_of(&chain));
+        halt::session(step, set, halt::Reason::KeyPairMismatch { ours, chain })?;
+    }
+    Ok(())
+}
+
+fn feed_block(
+    step: &mut Step<'_>,
+    number: BaseBlock,
+    network: Network,
+    batch: Option<ExecutedBatch>,
+    burns: Vec<Burn>,
+) -> Result<(), Error> {
+    let after = batch.as_ref().map(|b| b.id);
+    let wrong = |_| Error::BaseChain { block: number, what: "holds more burns than a block may" };
+    let batches = List::new(batch.into_iter().collect()).map_err(wrong)?;
+    let burnt = burns.len();
+    let burns = List::new(burns).map_err(wrong)?;
+    let message = base_chain::ToProcessor::Block { number, batches, burns };
+    feed::append(step.txn, network, &ToProcessor::BaseChain(message), after)?;
+    if burnt > 0 {
+        let event = Event::BurnsRelayed { block: number, burns: burnt };
+        step.notice(Notice::of_network(network, event));
+    }
+    Ok(())
+}

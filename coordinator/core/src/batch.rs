@@ -1,0 +1,209 @@
+//! Batches: what our processor expects, what is offered for signing, what the base chain executed.
+//!
+//! ```text
+//! processor: Batch ─▶ expected ─┬─▶ provided to the tributary of its session, in order of ids
+//! base chain: executed ─────────┴─▶ verified: equal ─▶ the feed of the network moves on
+//!                                   not expected yet ─▶ waits, status says so
+//!                                   different ─▶ the network halts with both hashes
+//! processor: SignedBatch ─▶ verified ─▶ outbox
+//! ```
+//!
+//! A new set's first batch is offered only once every batch before it is verified, and its further ones
+//! only once that first one is: what a new set signs accepts the handover (`COORD-7`).
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use coordinator_base_chain::signing;
+use coordinator_store::{Read, StoreError, Table};
+use processor_messages::{
+    Batch, BatchId, MAX_BATCH_BYTES, Network, NetworkBlockHash, Session, SignedBatch, ValidatorSet,
+    base_chain::ExecutedBatch, encode,
+};
+
+use crate::{
+    Error, Notice, Step, base_chain, feed, halt,
+    notice::Event,
+    outbox,
+    session::{self, own, transaction::Provided},
+};
+
+/// What our processor made of the network.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Expected {
+    session: Session,
+    /// Of the encoded batch.
+    hash: [u8; 32],
+    instructions: [u8; 32],
+    block: NetworkBlockHash,
+}
+
+const EXPECTED: Table<(Network, BatchId), Expected> = Table::new("batch/expected");
+const EXECUTED: Table<(Network, BatchId), ExecutedBatch> = Table::new("batch/executed");
+const PROGRESS: Table<Network, Progress> = Table::new("batch/progress");
+const FIRST_OF: Table<ValidatorSet, BatchId> = Table::new("batch/first");
+
+/// How far a network's batches are; each names the next one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Progress {
+    /// The next batch our processor is to make.
+    pub expected: BatchId,
+    /// The next batch to be offered for signing.
+    pub offered: BatchId,
+    /// The next batch the base chain is to execute.
+    pub executed: BatchId,
+    /// The next executed batch to be compared with what our processor made.
+    pub verified: BatchId,
+}
+
+/// How far a network's batches are.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn progress(db: &(impl Read + ?Sized), network: Network) -> Result<Progress, StoreError> {
+    Ok(PROGRESS.get(db, &network)?.unwrap_or_default())
+}
+
+/// Our processor made a batch.
+pub(crate) fn expected(
+    step: &mut Step<'_>,
+    network: Network,
+    session: Session,
+    batch: &Batch,
+) -> Result<(), Error> {
+    let encoded = encode(batch);
+    if (batch.network != network) || (encoded.len() > MAX_BATCH_BYTES) {
+        let what = "a batch of another network, or over the base chain's limit";
+        step.notice(Notice::of_network(network, Event::MessageDropped { what }));
+        return Ok(());
+    }
+    let mut progress = progress(step.txn, network)?;
+    if batch.id < progress.expected {
+        return Ok(());
+    }
+    if batch.id > progress.expected {
+        let reason = halt::Reason::BatchGap { due: progress.expected, came: batch.id };
+        return Ok(halt::network(step, network, reason)?);
+    }
+    let hash = hash_of(&encoded);
+    let instructions = signing::instructions_hash(batch);
+    let expected = Expected { session, hash, instructions, block: batch.block };
+    EXPECTED.put(step.txn, &(network, batch.id), &expected);
+    let set = ValidatorSet { network, session };
+    if FIRST_OF.get(step.txn, &set)?.is_none() {
+        FIRST_OF.put(step.txn, &set, &batch.id);
+    }
+    progress.expected = batch.id.next();
+    PROGRESS.put(step.txn, &network, &progress);
+    step.notice(Notice::of_network(network, Event::BatchExpected { batch: batch.id }));
+    move_on(step, network)
+}
+
+/// The base chain executed a batch; its block is handled now.
+pub(crate) fn executed(step: &mut Step<'_>, network: Network, batch: &ExecutedBatch) -> Result<(), Error> {
+    let mut progress = progress(step.txn, network)?;
+    EXECUTED.put(step.txn, &(network, batch.id), batch);
+    progress.executed = batch.id.next();
+    PROGRESS.put(step.txn, &network, &progress);
+    outbox::remove_batch(step.txn, network, batch.id);
+    let set = ValidatorSet { network, session: batch.publisher };
+    if let Some(record) = session::get(step.txn, set)? {
+        own::provide(step, record.spec.genesis, &Provided::BatchExecuted { id: batch.id })?;
+    }
+    Ok(())
+}
+
+/// Verifies, offers and feeds whatever can be now.
+pub(crate) fn move_on(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+    if halt::of_network(step.txn, network)?.is_none() {
+        verify(step, network)?;
+    }
+    if halt::of_network(step.txn, network)?.is_none() {
+        offer(step, network)?;
+        feed::deliver(step, network)?;
+    }
+    Ok(())
+}
+
+fn verify(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+    loop {
+        let mut progress = progress(step.txn, network)?;
+        let id = progress.verified;
+        let executed = EXECUTED.get(step.txn, &(network, id))?;
+        let expected = EXPECTED.get(step.txn, &(network, id))?;
+        let (Some(executed), Some(expected)) = (executed, expected) else { return Ok(()) };
+        let same =
+            (executed.instructions_hash == expected.instructions) && (executed.block == expected.block);
+        if !same {
+            let (expected, executed) = (expected.instructions, executed.instructions_hash);
+            let reason = halt::Reason::BatchMismatch { batch: id, expected, executed };
+            return Ok(halt::network(step, network, reason)?);
+        }
+        progress.verified = id.next();
+        PROGRESS.put(step.txn, &network, &progress);
+        step.notice(Notice::of_network(network, Event::BatchExecuted { batch: id, verified: true }));
+    }
+}
+
+fn offer(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+    loop {
+        let mut progress = progress(step.txn, network)?;
+        let id = progress.offered;
+        let Some(expected) = EXPECTED.get(step.txn, &(network, id))? else { return Ok(()) };
+        let set = ValidatorSet { network, session: expected.session };
+        let first = FIRST_OF.get(step.txn, &set)?.unwrap_or(id);
+        let former_done = (first == BatchId(0)) || (progress.verified >= first);
+        let handed_over = (first == BatchId(0)) || (progress.verified > first);
+        if !(if id == first { former_done } else { handed_over }) {
+            return Ok(());
+        }
+        if let Some(record) = session::get(step.txn, set)? {
+            own::provide(step, record.spec.genesis, &Provided::Batch { id, hash: expected.hash })?;
+        }
+        progress.offered = id.next();
+        PROGRESS.put(step.txn, &network, &progress);
+    }
+}
+
+/// Our processor holds the signature of a batch (`COORD-6`).
+pub(crate) fn signed(
+    step: &mut Step<'_>,
+    network: Network,
+    session: Session,
+    signed: &SignedBatch,
+) -> Result<(), Error> {
+    let set = ValidatorSet { network, session };
+    if let Err(what) = check_signed(step, set, signed)? {
+        step.notice(Notice::of_set(set, Event::MessageDropped { what }));
+        return Ok(());
+    }
+    if signed.batch.id >= progress(step.txn, network)?.executed {
+        outbox::put_batch(step.txn, signed);
+        step.notice(Notice::of_set(set, Event::BatchSigned { batch: signed.batch.id }));
+    }
+    Ok(())
+}
+
+fn check_signed(
+    step: &Step<'_>,
+    set: ValidatorSet,
+    signed: &SignedBatch,
+) -> Result<Result<(), &'static str>, StoreError> {
+    let batch = &signed.batch;
+    let Some(keys) = base_chain::keys(step.txn, set)? else {
+        return Ok(Err("a signed batch of a session without keys"));
+    };
+    let expected = EXPECTED.get(step.txn, &(set.network, batch.id))?;
+    if expected.is_none_or(|e| e.hash != hash_of(&encode(batch))) {
+        return Ok(Err("a signed batch which the processor did not make"));
+    }
+    let message = signing::batch_message(step.me.chain, batch);
+    if !signing::verify(&keys.base, &message, &signed.signature) {
+        return Ok(Err("a signed batch whose signature does not verify"));
+    }
+    Ok(Ok(()))
+}
+
+/// Blake2b-256 of an encoded batch.
+fn hash_of(encoded: &[u8]) -> [u8; 32] {
+    use blake2::{Blake2b, Digest, digest::consts::U32};
+    Blake2b::<U32>::digest(encoded).into()
+}

@@ -1,0 +1,306 @@
+//! Gathers the two rounds of an attempt by weight, selects the signing set, and starts further attempts.
+//!
+//! ```text
+//!            preprocesses with one subject weigh t          all selected shared
+//! attempt a ────────────────────────────────────▶ selected ─────────────────────▶ complete
+//!     ▲                                              │ due                          │ due, not closed
+//!     └──────────────── attempt a + 1 ◀──────────────┴──────────────────────────────┘
+//! ```
+//!
+//! Who was selected and stayed silent, or was proved wrong, is not selected again for this topic while the
+//! others weigh t: each failed attempt removes at least one who made it fail (`SIGN-8`).
+//!
+//! Sources: the first weight to reach t signs, as in the reference system; multi-share, exclusion and the
+//! linear growth of the attempts are ours.
+
+use coordinator_store::{Read, StoreError, Table};
+use processor_messages::{Attempt, Genesis, TributaryBlock};
+
+use super::{
+    MemberIndex, Replicated, Session,
+    slash::{self, Cause},
+    topic::{Selection, Subject, Topic, TopicState},
+    transaction::Round,
+};
+use crate::{Error, notice::Event};
+
+const TOPICS: Replicated<(Genesis, Topic), TopicState> = Replicated::new("session/topic");
+const BODIES: Replicated<(Genesis, Topic, (u32, u8), MemberIndex), Vec<u8>> = Replicated::new("session/body");
+/// Which topics are due at the end of a block; follows from [`TOPICS`], so not absorbed again.
+const DUE: Table<(Genesis, TributaryBlock, Topic), ()> = Table::new("session/due");
+/// More open topics than this are never due at one block's end: the rest wait for the next block.
+const MAX_DUE: usize = 256;
+
+fn round_key(attempt: Attempt, round: Round) -> (u32, u8) {
+    (attempt.0, if round == Round::Preprocess { 0 } else { 1 })
+}
+
+/// The state of a topic; `None` if nobody agreed on it. The confirmation needs no agreement.
+pub(super) fn topic(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    topic: Topic,
+) -> Result<Option<TopicState>, StoreError> {
+    let stored = TOPICS.get(db, &(genesis, topic))?;
+    Ok(stored.or_else(|| (topic == Topic::Confirmation).then(TopicState::new)))
+}
+
+/// All stored topics; at most `limit`.
+pub(super) fn topics(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    limit: usize,
+) -> Result<Vec<(Topic, TopicState)>, StoreError> {
+    let rows = TOPICS.scan(db, &genesis, limit)?;
+    Ok(rows.into_iter().map(|((_, topic), state)| (topic, state)).collect())
+}
+
+/// What a member sent in a round.
+pub(super) fn body(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    topic: Topic,
+    (attempt, round): (Attempt, Round),
+    who: MemberIndex,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    BODIES.get(db, &(genesis, topic, round_key(attempt, round), who))
+}
+
+/// Opens attempt 0 of a topic; false if it was open before.
+pub(super) fn open(session: &mut Session<'_, '_>, topic: Topic) -> Result<bool, Error> {
+    let key = (session.genesis(), topic);
+    if TOPICS.get(session.step.txn, &key)?.is_some() {
+        return Ok(false);
+    }
+    TOPICS.put(session, &key, &TopicState::new());
+    session.notice(Event::TopicOpened { topic });
+    Ok(true)
+}
+
+/// Ends a topic: nothing is left to sign.
+pub(super) fn close(session: &mut Session<'_, '_>, topic: Topic) -> Result<(), Error> {
+    let Some(mut state) = self::topic(session.step.txn, session.genesis(), topic)? else { return Ok(()) };
+    if state.closed {
+        return Ok(());
+    }
+    state.closed = true;
+    schedule(session, topic, &mut state, None);
+    prune(session, topic, &state)?;
+    TOPICS.put(session, &(session.genesis(), topic), &state);
+    session.notice(Event::TopicClosed { topic });
+    Ok(())
+}
+
+/// The topic's state if this data belongs to its current attempt; otherwise the data is ignored, or counted
+/// against its author where no honest validator can have sent it (`SIGN-5`).
+pub(super) fn admit(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    attempt: Attempt,
+    who: MemberIndex,
+) -> Result<Option<TopicState>, Error> {
+    let Some(state) = self::topic(session.step.txn, session.genesis(), topic)? else {
+        slash::slash(session, who, Cause::Premature)?;
+        return Ok(None);
+    };
+    if attempt > state.attempt {
+        slash::slash(session, who, Cause::Premature)?;
+        return Ok(None);
+    }
+    Ok((attempt == state.attempt && !state.closed).then_some(state))
+}
+
+/// Counts a preprocess. Returns the state if it completed the selection.
+pub(super) fn preprocess(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    mut state: TopicState,
+    who: MemberIndex,
+    (subject, body): (Subject, Vec<u8>),
+) -> Result<Option<TopicState>, Error> {
+    if state.arrived.iter().any(|(index, _)| *index == who) {
+        slash::slash(session, who, Cause::Duplicate)?;
+        return Ok(None);
+    }
+    state.arrived.push((who, subject));
+    let key = (session.genesis(), topic, round_key(state.attempt, Round::Preprocess), who);
+    BODIES.put(session, &key, &body);
+    let selected = state.selection.is_none() && select(session, &mut state, subject)?;
+    if selected || state.due.is_none() {
+        reschedule(session, topic, &mut state);
+    }
+    TOPICS.put(session, &(session.genesis(), topic), &state);
+    if selected {
+        notice_selection(session, topic, &state);
+    }
+    Ok(selected.then_some(state))
+}
+
+fn notice_selection(session: &mut Session<'_, '_>, topic: Topic, state: &TopicState) {
+    let Some(selection) = &state.selection else { return };
+    let own = session.own_index().is_some_and(|own| selection.members.contains(&own));
+    let (attempt, members) = (state.attempt, selection.members.len());
+    session.notice(Event::Selected { topic, attempt, members, own });
+}
+
+/// The first arrivals about `subject` who weigh t together, without those who failed (`SIGN-6`).
+fn select(session: &Session<'_, '_>, state: &mut TopicState, subject: Subject) -> Result<bool, Error> {
+    let mut members = Vec::new();
+    for (index, about) in &state.arrived {
+        let eligible = (*about == subject) && !state.failed.contains(index);
+        if eligible && !slash::is_fatal(session.step.txn, session.spec, *index)? {
+            members.push(*index);
+        }
+        if session.spec.reaches_threshold(members.iter().copied()) {
+            members.sort_unstable();
+            state.selection = Some(Selection { subject, members, shared: Vec::new() });
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a member may send a share now: only who is selected, and once (`SIGN-7`).
+pub(super) fn may_share(
+    session: &mut Session<'_, '_>,
+    state: &TopicState,
+    who: MemberIndex,
+) -> Result<bool, Error> {
+    let selection = state.selection.as_ref().filter(|s| s.members.contains(&who));
+    let cause = match selection {
+        None => Cause::NotSelected,
+        Some(selection) if selection.shared.contains(&who) => Cause::Duplicate,
+        Some(_) => return Ok(true),
+    };
+    slash::slash(session, who, cause)?;
+    Ok(false)
+}
+
+/// Counts a share which [`may_share`] allowed. Returns the state if it was the last one missing.
+pub(super) fn share(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    mut state: TopicState,
+    who: MemberIndex,
+    body: Vec<u8>,
+) -> Result<Option<TopicState>, Error> {
+    let Some(selection) = &mut state.selection else { return Ok(None) };
+    selection.shared.push(who);
+    let complete = selection.is_complete();
+    let key = (session.genesis(), topic, round_key(state.attempt, Round::Share), who);
+    BODIES.put(session, &key, &body);
+    if complete {
+        // What follows happens outside of the tributary: it gets as much time again.
+        reschedule(session, topic, &mut state);
+        session.notice(Event::SharesComplete { topic, attempt: state.attempt });
+    }
+    TOPICS.put(session, &(session.genesis(), topic), &state);
+    Ok(complete.then_some(state))
+}
+
+/// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end.
+pub(super) fn fail(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    mut state: TopicState,
+    who: MemberIndex,
+) -> Result<(), Error> {
+    if !state.failed.contains(&who) {
+        state.failed.push(who);
+    }
+    let now = session.block;
+    schedule(session, topic, &mut state, Some(now));
+    TOPICS.put(session, &(session.genesis(), topic), &state);
+    Ok(())
+}
+
+/// Starts the attempts which are due at the end of this block; returns them.
+pub(super) fn start_due(session: &mut Session<'_, '_>) -> Result<Vec<(Topic, Attempt)>, Error> {
+    let due = DUE.scan(session.step.txn, &(session.genesis(), session.block), None, MAX_DUE)?;
+    let mut started = Vec::new();
+    for ((_, _, topic), ()) in due {
+        if let Some(state) = self::topic(session.step.txn, session.genesis(), topic)?.filter(|s| !s.closed) {
+            started.push((topic, next_attempt(session, topic, state)?));
+        }
+    }
+    Ok(started)
+}
+
+fn next_attempt(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    mut state: TopicState,
+) -> Result<Attempt, Error> {
+    prune(session, topic, &state)?;
+    if let Some(selection) = state.selection.take() {
+        for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
+            if !state.failed.contains(who) {
+                state.failed.push(*who);
+                slash::slash(session, *who, Cause::MissedShare)?;
+            }
+        }
+    }
+    if !others_suffice(session, &state)? {
+        state.failed.clear();
+    }
+    state.attempt = state.attempt.next();
+    state.arrived.clear();
+    reschedule(session, topic, &mut state);
+    TOPICS.put(session, &(session.genesis(), topic), &state);
+    session.notice(Event::AttemptStarted { topic, attempt: state.attempt });
+    Ok(state.attempt)
+}
+
+fn others_suffice(session: &Session<'_, '_>, state: &TopicState) -> Result<bool, Error> {
+    let mut others = Vec::new();
+    for index in session.spec.indices().filter(|i| !state.failed.contains(i)) {
+        if !slash::is_fatal(session.step.txn, session.spec, index)? {
+            others.push(index);
+        }
+    }
+    Ok(session.spec.reaches_threshold(others))
+}
+
+/// The time of an attempt grows linearly, up to a bound (`SIGN-9`).
+fn reschedule(session: &mut Session<'_, '_>, topic: Topic, state: &mut TopicState) {
+    let parameters = &session.step.me.parameters;
+    let times = u64::from(state.attempt.0.min(parameters.longest_attempt)).saturating_add(1);
+    let blocks = parameters.attempt_blocks.max(1).saturating_mul(times);
+    let due = TributaryBlock(session.block.0.saturating_add(blocks));
+    schedule(session, topic, state, Some(due));
+}
+
+fn schedule(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    state: &mut TopicState,
+    due: Option<TributaryBlock>,
+) {
+    let genesis = session.genesis();
+    if let Some(former) = state.due {
+        DUE.delete(session.step.txn, &(genesis, former, topic));
+    }
+    if let Some(due) = due {
+        DUE.put(session.step.txn, &(genesis, due, topic), &());
+    }
+    state.due = due;
+}
+
+/// Whether any attempt is scheduled by height.
+pub(super) fn is_scheduled(db: &(impl Read + ?Sized), genesis: Genesis) -> Result<bool, StoreError> {
+    Ok(!DUE.scan(db, &genesis, None, 1)?.is_empty())
+}
+
+/// Drops what members sent in the current attempt.
+fn prune(session: &mut Session<'_, '_>, topic: Topic, state: &TopicState) -> Result<(), Error> {
+    let genesis = session.genesis();
+    for round in [Round::Preprocess, Round::Share] {
+        for index in session.spec.indices() {
+            let key = (genesis, topic, round_key(state.attempt, round), index);
+            if BODIES.get(session.step.txn, &key)?.is_some() {
+                BODIES.delete(session, &key);
+            }
+        }
+    }
+    Ok(())
+}

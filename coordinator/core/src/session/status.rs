@@ -1,0 +1,242 @@
+//! What an operator sees of a session. Read-only.
+
+use coordinator_store::{Read, StoreError};
+use processor_messages::{Attempt, TributaryBlock, Validator};
+use serde::Serialize;
+
+use super::{
+    Life, MemberIndex, SetRecord, SetSpec, accumulate, apply, confirmation, failure, relay, slash,
+    topic::{Topic, TopicState},
+};
+use crate::{base_chain, halt};
+
+/// At most this many open topics are shown.
+const MAX_TOPICS: usize = 1_024;
+
+/// Where a set's key generation stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Participations are ordered.
+    Participations,
+    /// Participations of the threshold's weight are ordered: the processors verify them.
+    Generating,
+    /// Validators commit to the confirmation.
+    ConfirmationNonces,
+    /// The selected validators sign the confirmation.
+    ConfirmationShares,
+    /// The confirmation is complete and on its way to the base chain.
+    Publishing,
+    /// The keys are on the base chain.
+    KeysSet,
+    /// Our processor says that it cannot complete.
+    Failed,
+    /// The base chain dropped the set.
+    Dropped,
+    /// The set's duty ended.
+    Retired,
+    /// A broken invariant stopped the session here.
+    Halted,
+}
+
+/// One agreement in progress.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TopicStatus {
+    /// What is agreed on.
+    pub topic: String,
+    /// The current attempt.
+    pub attempt: Attempt,
+    /// Weight of the preprocesses.
+    pub preprocess_weight: u16,
+    /// Weight of the shares.
+    pub share_weight: u16,
+    /// Weight of the selected set; absent before it is selected.
+    pub selected_weight: Option<u16>,
+    /// The tributary block at whose end the next attempt starts.
+    pub next_attempt_at: Option<TributaryBlock>,
+}
+
+/// One session as an operator sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SessionStatus {
+    /// `network/session`.
+    pub set: String,
+    /// The tributary's id.
+    pub genesis: String,
+    /// Where the key generation stands.
+    pub stage: Stage,
+    /// Validators in the set.
+    pub validators: usize,
+    /// Sum of the key shares.
+    pub key_shares: u16,
+    /// Weight which the current stage has.
+    pub received_weight: u16,
+    /// Weight which the current stage needs.
+    pub needed_weight: u16,
+    /// Validators whom the current stage misses.
+    pub missing: Vec<Validator>,
+    /// Key pairs which validators confirm in the current attempt; more than one is a divergence.
+    pub key_pairs_seen: usize,
+    /// The last tributary block whose meaning was applied.
+    pub applied_block: TributaryBlock,
+    /// Hash of the replicated state after it; equal at every member.
+    pub state_hash: String,
+    /// Agreements which are not over.
+    pub topics: Vec<TopicStatus>,
+    /// Validators with slash points or fatally slashed.
+    pub slashed: Vec<SlashStatus>,
+    /// Why it is halted.
+    pub halted: Option<HaltStatus>,
+    /// Why our processor could not complete the key generation.
+    pub failure: Option<String>,
+}
+
+/// What is counted against a validator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct SlashStatus {
+    /// Whom.
+    pub validator: Validator,
+    /// Slash points.
+    pub points: u32,
+    /// The cause of the fatal slash.
+    pub fatal: Option<String>,
+}
+
+/// Why something is halted.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct HaltStatus {
+    /// Stable code.
+    pub code: &'static str,
+    /// The evidence.
+    pub detail: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl From<halt::Reason> for HaltStatus {
+    fn from(reason: halt::Reason) -> Self {
+        Self { code: reason.code(), detail: format!("{reason:?}"), remedy: reason.remedy() }
+    }
+}
+
+/// Reads the status of a set we are in.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStatus, StoreError> {
+    let spec = &record.spec;
+    let confirmation = accumulate::topic(db, spec.genesis, Topic::Confirmation)?.unwrap_or_default();
+    let participated = relay::participated(db, spec)?;
+    let halted = halt::of_session(db, spec.set())?;
+    let stage = stage(db, record, &participated, &confirmation)?;
+    let (having, expected) = present(spec, stage, &participated, &confirmation);
+    let missing = expected.iter().filter(|i| !having.contains(i)).filter_map(|i| spec.validator(*i));
+    let needed =
+        if stage == Stage::ConfirmationShares { spec.weight_of(expected.clone()) } else { spec.t().0 };
+    let mut pairs: Vec<_> = confirmation.arrived.iter().map(|(_, subject)| *subject).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    Ok(SessionStatus {
+        set: spec.set().to_string(),
+        genesis: spec.genesis.to_string(),
+        stage: if halted.is_some() { Stage::Halted } else { stage },
+        validators: spec.count(),
+        key_shares: spec.n().0,
+        received_weight: spec.weight_of(having.iter().copied()),
+        needed_weight: needed,
+        missing: missing.collect(),
+        key_pairs_seen: pairs.len(),
+        applied_block: apply::applied_through(db, spec.genesis)?,
+        state_hash: hex::encode(apply::state_hash(db, spec.genesis)?),
+        topics: topics(db, spec)?,
+        slashed: slashed(db, spec)?,
+        halted: halted.map(HaltStatus::from),
+        failure: failure::get(db, spec.set())?.map(|(reason, culprits)| format!("{reason:?} {culprits:?}")),
+    })
+}
+
+fn stage(
+    db: &(impl Read + ?Sized),
+    record: &SetRecord,
+    participated: &[MemberIndex],
+    confirmation: &TopicState,
+) -> Result<Stage, StoreError> {
+    let spec = &record.spec;
+    let selection = confirmation.selection.as_ref();
+    Ok(match record.life {
+        Life::Dropped => Stage::Dropped,
+        Life::Retired => Stage::Retired,
+        Life::Active if base_chain::keys(db, spec.set())?.is_some() => Stage::KeysSet,
+        Life::Active if selection.is_some_and(|s| s.is_complete()) => Stage::Publishing,
+        Life::Active if selection.is_some() => Stage::ConfirmationShares,
+        Life::Active if !confirmation.arrived.is_empty() || confirmation.attempt.0 > 0 => {
+            Stage::ConfirmationNonces
+        }
+        Life::Active if failure::get(db, spec.set())?.is_some() => Stage::Failed,
+        Life::Active if confirmation::own_key_pair(db, spec.set())?.is_some() => Stage::ConfirmationNonces,
+        Life::Active if spec.reaches_threshold(participated.iter().copied()) => Stage::Generating,
+        Life::Active => Stage::Participations,
+    })
+}
+
+/// Who is there and who is expected in a stage.
+fn present(
+    spec: &SetSpec,
+    stage: Stage,
+    participated: &[MemberIndex],
+    confirmation: &TopicState,
+) -> (Vec<MemberIndex>, Vec<MemberIndex>) {
+    let all: Vec<MemberIndex> = spec.indices().collect();
+    let selection = confirmation.selection.as_ref();
+    match stage {
+        Stage::ConfirmationNonces => (confirmation.arrived.iter().map(|(index, _)| *index).collect(), all),
+        Stage::ConfirmationShares | Stage::Publishing => (
+            selection.map(|s| s.shared.clone()).unwrap_or_default(),
+            selection.map_or(all, |s| s.members.clone()),
+        ),
+        Stage::KeysSet | Stage::Dropped | Stage::Retired => (all.clone(), all),
+        Stage::Participations | Stage::Generating | Stage::Failed | Stage::Halted => {
+            (participated.to_vec(), all)
+        }
+    }
+}
+
+fn topics(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<TopicStatus>, StoreError> {
+    let open = accumulate::topics(db, spec.genesis, MAX_TOPICS)?.into_iter().filter(|(_, s)| !s.closed);
+    let status = |(topic, state): (Topic, TopicState)| TopicStatus {
+        topic: format!("{topic:?}"),
+        attempt: state.attempt,
+        preprocess_weight: spec.weight_of(state.arrived.iter().map(|(index, _)| *index)),
+        share_weight: spec.weight_of(state.selection.iter().flat_map(|s| s.shared.iter().copied())),
+        selected_weight: state.selection.as_ref().map(|s| spec.weight_of(s.members.iter().copied())),
+        next_attempt_at: state.due,
+    };
+    Ok(open.map(status).collect())
+}
+
+fn slashed(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<SlashStatus>, StoreError> {
+    let mut slashed = Vec::new();
+    for validator in spec.indices().filter_map(|i| spec.validator(i)) {
+        let record = slash::record(db, spec.genesis, validator)?;
+        if record.points > 0 || record.fatal.is_some() {
+            let fatal = record.fatal.map(|(cause, block)| format!("{cause:?} in block {block}"));
+            slashed.push(SlashStatus { validator, points: record.points, fatal });
+        }
+    }
+    Ok(slashed)
+}
+
+/// Whether blocks of the tributary are due at every interval: a key generation is unclosed, a topic is open,
+/// or something of ours waits to be ordered (`COORD-8`).
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn is_busy(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<bool, StoreError> {
+    let spec = &record.spec;
+    if record.life != Life::Active {
+        return Ok(false);
+    }
+    let confirmed = accumulate::topic(db, spec.genesis, Topic::Confirmation)?.is_some_and(|s| s.closed);
+    let open = accumulate::topics(db, spec.genesis, MAX_TOPICS)?.iter().any(|(_, state)| !state.closed);
+    Ok(!confirmed || open || accumulate::is_scheduled(db, spec.genesis)?)
+}
