@@ -49,8 +49,8 @@ pub trait Modulus: 'static + Send + Sync {
     const LIMBS: [u64; 4];
     /// The prime in hexadecimal, as `ff::PrimeField::MODULUS` wants it.
     const HEX: &'static str;
-    /// A quadratic non-residue.
-    const NON_RESIDUE: u64;
+    /// A generator of the multiplicative group, and so a quadratic non-residue.
+    const GENERATOR: u64;
     /// The name of the field in debug output.
     const NAME: &'static str;
 }
@@ -121,7 +121,7 @@ impl<M: Modulus> Element<M> {
         CtOption::new(Self::from_limbs(limbs), limbs::choice(borrow))
     }
 
-    #[inline(always)]
+    #[inline]
     const fn product(a: &Limbs, b: &Limbs) -> Limbs {
         limbs::montgomery_mul(a, b, &Self::P, Self::NEG_INV, Self::SPARE_BIT)
     }

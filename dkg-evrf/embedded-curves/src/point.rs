@@ -72,7 +72,7 @@ impl<C: Curve> Point<C> {
     }
 
     /// The common end of algorithms 1 and 2, from the products and the cross sums.
-    #[inline(always)]
+    #[inline]
     fn finish_addition(xx: Base<C>, yy: Base<C>, zz: Base<C>, xy: Base<C>, xz: Base<C>, yz: Base<C>) -> Self {
         let s = C::mul_by_a(&xz) + C::mul_by_3b(&zz);
         let (low, high) = (yy - s, yy + s);
@@ -120,11 +120,11 @@ impl<C: Curve> From<Affine<C>> for Point<C> {
     }
 }
 
-impl<C: Curve> Add<&Point<C>> for Point<C> {
+impl<C: Curve> Add for Point<C> {
     type Output = Self;
     /// Algorithm 1.
-    fn add(self, other: &Self) -> Self {
-        let (Self { x, y, z }, Self { x: x2, y: y2, z: z2 }) = (&self, other);
+    fn add(self, other: Self) -> Self {
+        let (Self { x, y, z }, Self { x: x2, y: y2, z: z2 }) = (&self, &other);
         let (xx, yy, zz) = (*x * x2, *y * y2, *z * z2);
         let xy = (*x + y) * (*x2 + y2) - (xx + yy);
         let xz = (*x + z) * (*x2 + z2) - (xx + zz);
@@ -133,16 +133,9 @@ impl<C: Curve> Add<&Point<C>> for Point<C> {
     }
 }
 
-impl<C: Curve> Add for Point<C> {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        self + &other
-    }
-}
-
 impl<C: Curve> AddAssign for Point<C> {
     fn add_assign(&mut self, other: Self) {
-        *self = *self + &other;
+        *self = *self + other;
     }
 }
 
@@ -166,6 +159,7 @@ impl<C: Curve> std::iter::Sum for Point<C> {
     }
 }
 
+#[allow(clippy::expl_impl_clone_on_copy, reason = "a derive would demand that C be Clone")]
 impl<C: Curve> Clone for Point<C> {
     fn clone(&self) -> Self {
         *self

@@ -185,7 +185,7 @@ pub fn x_coordinate(curve: CurveId, key: &[u8]) -> Result<[u8; 32], Registration
 
 fn public_key<C: EmbeddedCurve>(secret: &[u8; 32]) -> Option<KeyBytes> {
     let secret = Zeroizing::new(Option::<Scalar<C>>::from(Scalar::<C>::from_bytes(secret))?);
-    let point = Option::<Affine<C>>::from((&Point::<C>::GENERATOR * &*secret).to_affine())?;
+    let point = Option::<Affine<C>>::from((Point::<C>::GENERATOR * *secret).to_affine())?;
     Some(point.to_bytes())
 }
 
@@ -229,7 +229,7 @@ impl Statement<'_> {
 
     fn prove<C: EmbeddedCurve>(&self, secret: &[u8; 32], fresh: &[u8; 32]) -> ProofBytes {
         let nonce = self.nonce::<C::ScalarModulus>(secret, fresh);
-        let commitment = (&Point::<C>::GENERATOR * &*nonce).to_affine();
+        let commitment = (Point::<C>::GENERATOR * *nonce).to_affine();
         let commitment = commitment.expect("the nonce is not zero, the order prime").to_bytes();
         let scalar = Scalar::<C>::from_bytes(secret).expect("checked when the secret was made");
         let secret = Zeroizing::new(scalar);

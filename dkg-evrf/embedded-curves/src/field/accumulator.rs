@@ -1,5 +1,7 @@
 //! Sums of products, reduced once.
 
+#![allow(clippy::inline_always, reason = "a call costs as much as the arithmetic")]
+
 use super::{
     Element, Modulus,
     limbs::{Limbs, carry_add, mul_add},

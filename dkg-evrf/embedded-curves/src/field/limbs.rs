@@ -1,5 +1,6 @@
 //! Arithmetic on four limbs: straight-line code, without a branch or an index that depends on a value.
 
+#![allow(clippy::inline_always, reason = "a call costs as much as the arithmetic")]
 #![allow(clippy::cast_possible_truncation, reason = "limbs are cut out of wider words on purpose")]
 
 use subtle::Choice;

@@ -9,7 +9,7 @@ pub struct RistrettoOrder;
 impl Modulus for RistrettoOrder {
     const LIMBS: [u64; 4] = [0x5812_631a_5cf5_d3ed, 0x14de_f9de_a2f7_9cd6, 0, 0x1000_0000_0000_0000];
     const HEX: &'static str = "0x1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed";
-    const NON_RESIDUE: u64 = 2;
+    const GENERATOR: u64 = 2;
     const NAME: &'static str = "RistrettoScalar";
 }
 
@@ -21,7 +21,7 @@ impl Modulus for Embedwards25519Order {
     const LIMBS: [u64; 4] =
         [0x7706_3f03_06ee_f96b, 0xe53f_4deb_b78f_f968, 0xffff_ffff_ffff_ffff, 0x0fff_ffff_ffff_ffff];
     const HEX: &'static str = "0x0fffffffffffffffffffffffffffffffe53f4debb78ff96877063f0306eef96b";
-    const NON_RESIDUE: u64 = 10;
+    const GENERATOR: u64 = 10;
     const NAME: &'static str = "Embedwards25519Scalar";
 }
 
@@ -33,7 +33,7 @@ impl Modulus for Secp256k1Order {
     const LIMBS: [u64; 4] =
         [0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, 0xffff_ffff_ffff_ffff];
     const HEX: &'static str = "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
-    const NON_RESIDUE: u64 = 7;
+    const GENERATOR: u64 = 7;
     const NAME: &'static str = "Secp256k1Scalar";
 }
 
@@ -45,6 +45,6 @@ impl Modulus for Secp256k1FieldPrime {
     const LIMBS: [u64; 4] =
         [0xffff_fffe_ffff_fc2f, 0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff];
     const HEX: &'static str = "0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
-    const NON_RESIDUE: u64 = 3;
+    const GENERATOR: u64 = 3;
     const NAME: &'static str = "Secq256k1Scalar";
 }

@@ -65,11 +65,11 @@ impl<M: Modulus> PrimeField for Element<M> {
     const NUM_BITS: u32 = 256 - M::LIMBS[3].leading_zeros();
     const CAPACITY: u32 = Self::NUM_BITS - 1;
     const TWO_INV: Self = Self::from_u64(2).pow_public(&Self::P_MINUS_2);
-    const MULTIPLICATIVE_GENERATOR: Self = Self::from_u64(M::NON_RESIDUE);
+    const MULTIPLICATIVE_GENERATOR: Self = Self::from_u64(M::GENERATOR);
     const S: u32 = Self::TWO_ADICITY;
-    const ROOT_OF_UNITY: Self = Self::from_u64(M::NON_RESIDUE).pow_public(&Self::ODD_PART);
+    const ROOT_OF_UNITY: Self = Self::from_u64(M::GENERATOR).pow_public(&Self::ODD_PART);
     const ROOT_OF_UNITY_INV: Self = Self::ROOT_OF_UNITY.pow_public(&Self::P_MINUS_2);
-    const DELTA: Self = Self::from_u64(M::NON_RESIDUE).pow_public(&[1 << Self::TWO_ADICITY, 0, 0, 0]);
+    const DELTA: Self = Self::from_u64(M::GENERATOR).pow_public(&[1 << Self::TWO_ADICITY, 0, 0, 0]);
 
     fn from_repr(repr: [u8; 32]) -> CtOption<Self> {
         Self::from_bytes(&repr)

@@ -72,6 +72,7 @@ impl<C: Curve> Affine<C> {
     }
 }
 
+#[allow(clippy::expl_impl_clone_on_copy, reason = "a derive would demand that C be Clone")]
 impl<C: Curve> Clone for Affine<C> {
     fn clone(&self) -> Self {
         *self

@@ -23,7 +23,7 @@ impl<C: Curve> Point<C> {
     fn multiples(&self) -> [Self; 16] {
         let mut table = [Self::IDENTITY; 16];
         for i in 1..16 {
-            table[i] = table[i - 1] + self;
+            table[i] = table[i - 1] + *self;
         }
         table
     }
@@ -71,13 +71,6 @@ impl<C: Curve> Point<C> {
             }
         }
         result
-    }
-}
-
-impl<C: Curve> Mul<&Scalar<C>> for &Point<C> {
-    type Output = Point<C>;
-    fn mul(self, scalar: &Scalar<C>) -> Point<C> {
-        self.multiply(scalar)
     }
 }
 

@@ -89,6 +89,30 @@ fn keys_have_one_encoding_and_the_identity_none() {
     assert_eq!(x_coordinate(CurveId::Embedwards25519, &shifted), Err(RegistrationError::Key));
 }
 
+/// CURVE-11: fresh bytes alone change the nonce, and so does the statement under the same bytes.
+#[test]
+fn a_nonce_depends_on_the_statement_and_on_fresh_bytes() {
+    for curve in CURVES {
+        let secret = secret(curve);
+        let nonce = |proof: ProofBytes| proof[..POINT_BYTES].to_vec();
+        let first = nonce(proof(&secret));
+        let other = prove(&VALIDATOR, &VALIDATOR, &secret, &mut ChaCha20Rng::from_seed([4; 32]));
+        assert_ne!(first, nonce(other));
+        let later = prove(&GENESIS, &VALIDATOR, &secret, &mut ChaCha20Rng::from_seed([5; 32]));
+        assert_ne!(first, nonce(later));
+    }
+}
+
+/// CURVE-10.
+#[test]
+fn a_fresh_key_is_that_of_its_secret() {
+    for curve in CURVES {
+        let secret = secret(curve);
+        assert_eq!(EmbeddedSecret::from_bytes(curve, &secret.to_bytes()).unwrap().key(), secret.key());
+        assert_eq!(format!("{secret:?}"), format!("EmbeddedSecret({curve:?}, redacted)"));
+    }
+}
+
 /// Frozen: chains hold such keys (CURVE-5, CURVE-12).
 #[test]
 fn encodings_of_keys_and_proofs_are_frozen() {
