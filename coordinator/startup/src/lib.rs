@@ -147,7 +147,7 @@ fn is_secret(line: &str) -> bool {
 
 fn redact(line: &str) -> String {
     match line.split_once('=') {
-        Some((name, _)) if is_secret(line) => format!("{}= (redacted)", name),
+        Some((name, _)) if is_secret(line) => format!("{name}= (redacted)"),
         _ => line.chars().take(120).collect(),
     }
 }

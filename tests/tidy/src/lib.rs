@@ -120,7 +120,7 @@ pub fn functions(source: &Source) -> Vec<Function> {
 }
 
 fn function_name(line: &str) -> Option<String> {
-    let mut words = line.trim_start().split_whitespace();
+    let mut words = line.split_whitespace();
     loop {
         match words.next()? {
             "pub" | "const" | "async" | "unsafe" | "default" => {}
