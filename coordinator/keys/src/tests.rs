@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 fn key(byte: u8) -> SecretKey {
@@ -52,7 +54,6 @@ fn a_key_file_is_private_and_never_overwritten() {
     assert_eq!(read_key_file(&path).unwrap().public(), key(3).public());
     assert!(matches!(write_key_file(&path, &key(4)), Err(KeyFileError::Io { .. })));
 
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     assert!(matches!(read_key_file(&path), Err(KeyFileError::Mode { mode: 0o640, .. })));
 }
