@@ -71,17 +71,24 @@
 
 mod application;
 mod block;
+pub mod chain;
+mod consensus;
 mod evidence;
 mod hash;
 mod io;
+mod log;
 mod members;
 mod merkle;
+mod node;
 mod signing;
 mod spec;
 mod transaction;
+mod verified;
+mod wire;
 
 pub use application::{Application, Built, Say, Slot, Verdict};
 pub use block::{Block, BlockHash, Certificate, DECIDED, DecidedBlock, Header};
+pub use chain::{Chain, ChainConfig, ChainInput};
 pub use evidence::{Conflict, Evidence, Signed, Step};
 pub use io::{Config, Halt, Input, Output, Timer};
 pub use members::{
@@ -89,6 +96,7 @@ pub use members::{
     MembersError,
 };
 pub use merkle::merkle_root;
+pub use node::{Node, Open, Status, halted, latest_decided, record_halt};
 pub use spec::{Spec, SpecValidator};
 pub use transaction::{
     Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,

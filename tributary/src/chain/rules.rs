@@ -1,0 +1,285 @@
+//! Which bodies are valid, and what they change. The same overlay serves building, checking and applying.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coordinator_store::{Read, StoreError, Transaction as Txn};
+use processor_messages::{Genesis, Validator, encode};
+
+use super::{
+    mempool::Mempool,
+    provided::{self, agreed_count, payload_hash},
+    rows, state_hash,
+};
+use crate::{
+    Block, Halt, Kind, Members, Order, Payload, SignedTransaction, Slot, Transaction, Verdict, hash::hash,
+    merkle_root,
+};
+
+/// Replicated state with the effects of a block's transactions so far.
+struct Overlay<'a> {
+    db: &'a dyn Read,
+    genesis: Genesis,
+    nonces: BTreeMap<(Validator, Order), u32>,
+    unsigned: BTreeSet<[u8; 32]>,
+    equivocated: BTreeSet<Validator>,
+    agreed: BTreeMap<Kind, u32>,
+}
+
+impl<'a> Overlay<'a> {
+    fn new(db: &'a dyn Read, genesis: Genesis) -> Self {
+        Self {
+            db,
+            genesis,
+            nonces: BTreeMap::new(),
+            unsigned: BTreeSet::new(),
+            equivocated: BTreeSet::new(),
+            agreed: BTreeMap::new(),
+        }
+    }
+
+    fn nonce(&self, signer: Validator, order: &Order) -> Result<u32, StoreError> {
+        match self.nonces.get(&(signer, order.clone())) {
+            Some(nonce) => Ok(*nonce),
+            None => rows::nonce(self.db, self.genesis, signer, order),
+        }
+    }
+
+    fn has_equivocated(&self, validator: Validator) -> Result<bool, StoreError> {
+        Ok(self.equivocated.contains(&validator) || super::has_equivocated(self.db, self.genesis, validator)?)
+    }
+
+    fn ordinal(&self, kind: Kind) -> Result<u32, StoreError> {
+        match self.agreed.get(&kind) {
+            Some(ordinal) => Ok(*ordinal),
+            None => agreed_count(self.db, self.genesis, kind),
+        }
+    }
+
+    /// Takes a transaction if it may follow those before it; says why not. Signatures are not looked at.
+    fn take(&mut self, transaction: &Transaction) -> Result<Result<(), &'static str>, StoreError> {
+        match transaction {
+            Transaction::Provided { kind, .. } => {
+                if kind.0 >= provided::MAX_KINDS {
+                    return Ok(Err("a provided transaction of no kind"));
+                }
+                let next = self.ordinal(*kind)?.saturating_add(1);
+                self.agreed.insert(*kind, next);
+            }
+            Transaction::Evidence(evidence) => {
+                if self.has_equivocated(evidence.validator)? {
+                    return Ok(Err("further evidence against one validator"));
+                }
+                self.equivocated.insert(evidence.validator);
+            }
+            Transaction::Unsigned(_) => {
+                let hash = transaction.hash().0;
+                let known = rows::UNSIGNED.get(self.db, &(self.genesis, hash))?.is_some();
+                if known || !self.unsigned.insert(hash) {
+                    return Ok(Err("an unsigned transaction for the second time"));
+                }
+            }
+            Transaction::Signed(signed) => return self.take_signed(signed),
+        }
+        Ok(Ok(()))
+    }
+
+    fn take_signed(&mut self, signed: &SignedTransaction) -> Result<Result<(), &'static str>, StoreError> {
+        if self.has_equivocated(signed.signer)? {
+            return Ok(Err("a transaction of one who equivocated"));
+        }
+        if self.nonce(signed.signer, &signed.order)? != signed.nonce {
+            return Ok(Err("a nonce which is not the next of its order"));
+        }
+        let Some(next) = signed.nonce.checked_add(1) else {
+            return Ok(Err("a nonce without a next one"));
+        };
+        self.nonces.insert((signed.signer, signed.order.clone()), next);
+        Ok(Ok(()))
+    }
+}
+
+/// The place of a transaction's kind in a block.
+fn class(transaction: &Transaction) -> u8 {
+    match transaction {
+        Transaction::Provided { .. } => 0,
+        Transaction::Evidence(_) => 1,
+        Transaction::Unsigned(_) => 2,
+        Transaction::Signed(_) => 3,
+    }
+}
+
+/// Fills a body with what the rules and the limits allow.
+pub(super) struct Filler<'a> {
+    overlay: Overlay<'a>,
+    class: u8,
+    room: usize,
+    limit: usize,
+    transactions: Vec<Transaction>,
+}
+
+impl<'a> Filler<'a> {
+    pub(super) fn new(db: &'a dyn Read, members: &Members, slot: Slot) -> Self {
+        Self {
+            overlay: Overlay::new(db, members.genesis()),
+            class: 0,
+            // Four bytes for the count.
+            room: slot.limit.saturating_sub(4),
+            limit: members.limits().transaction(),
+            transactions: Vec::new(),
+        }
+    }
+
+    /// Adds a transaction if it fits and is valid there; drops it otherwise.
+    pub(super) fn push(&mut self, transaction: Transaction) -> Result<(), StoreError> {
+        let size = encode(&transaction).len();
+        let fits = (size <= self.limit.min(self.room))
+            && (class(&transaction) >= self.class)
+            && (self.transactions.len() < super::MAX_TRANSACTIONS);
+        if fits && self.overlay.take(&transaction)?.is_ok() {
+            self.room = self.room.saturating_sub(size);
+            self.class = class(&transaction);
+            self.transactions.push(transaction);
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Vec<Transaction> {
+        self.transactions
+    }
+}
+
+/// The verdict on a block (`TRIB-10` to `TRIB-16`).
+pub(super) fn check(
+    db: &dyn Read,
+    members: &Members,
+    block: &Block,
+    mempool: &Mempool,
+) -> Result<Verdict, Halt> {
+    let invalid = |reason: &str| Ok(Verdict::Invalid(reason.to_owned()));
+    let Ok(transactions) = super::transactions(block) else {
+        return invalid("the body does not decode");
+    };
+    let hashes: Vec<_> = transactions.iter().map(Transaction::hash).collect();
+    if merkle_root(&hashes) != block.header.root {
+        return invalid("the root is not that of the transactions");
+    }
+    if state_hash(db, members.genesis())? != block.header.state {
+        return invalid("the state hash differs from this node's");
+    }
+    let mut overlay = Overlay::new(db, members.genesis());
+    let mut missing = None;
+    let mut former = 0;
+    for transaction in &transactions {
+        if class(transaction) < former {
+            return invalid("the transactions are not in the order of their kinds");
+        }
+        former = class(transaction);
+        if encode(transaction).len() > members.limits().transaction() {
+            return invalid("a transaction is too large");
+        }
+        if let Transaction::Provided { kind, payload } = transaction {
+            match check_provided(&overlay, block, *kind, payload)? {
+                Verdict::Valid => {}
+                Verdict::Missing(reason) => missing = Some(reason),
+                invalid @ Verdict::Invalid(_) => return Ok(invalid),
+            }
+        }
+        if let Err(reason) = overlay.take(transaction)? {
+            return invalid(reason);
+        }
+        if !is_proven(members, transaction, mempool) {
+            return invalid("a signature is not valid");
+        }
+    }
+    Ok(missing.map_or(Verdict::Valid, Verdict::Missing))
+}
+
+fn check_provided(
+    overlay: &Overlay<'_>,
+    block: &Block,
+    kind: Kind,
+    payload: &Payload,
+) -> Result<Verdict, StoreError> {
+    if block.header.round > 0 {
+        let reason = "provided transactions in a block of a later round than the first";
+        return Ok(Verdict::Invalid(reason.to_owned()));
+    }
+    let ordinal = overlay.ordinal(kind)?;
+    Ok(match rows::LOCAL.get(overlay.db, &(overlay.genesis, kind.0, ordinal))? {
+        Some(local) if local == *payload => Verdict::Valid,
+        Some(_) => {
+            Verdict::Invalid(format!("provided transaction {ordinal} of kind {} differs from ours", kind.0))
+        }
+        // Derived and compared already when it was agreed elsewhere cannot be: it is not agreed yet.
+        None => Verdict::Missing(format!("provided transaction {ordinal} of kind {}", kind.0)),
+    })
+}
+
+fn is_proven(members: &Members, transaction: &Transaction, mempool: &Mempool) -> bool {
+    match transaction {
+        Transaction::Provided { .. } | Transaction::Unsigned(_) => true,
+        Transaction::Evidence(evidence) => mempool.has_evidence(evidence) || evidence.verify(members),
+        Transaction::Signed(signed) => mempool.has_signed(signed) || signed.verify(members),
+    }
+}
+
+/// What a decided block changes in the replicated state.
+pub(super) struct Changes {
+    height: u64,
+    nonces: BTreeMap<(Validator, Order), u32>,
+    unsigned: BTreeSet<[u8; 32]>,
+    equivocated: BTreeSet<Validator>,
+    agreed: BTreeMap<Kind, u32>,
+    provided: Vec<(Kind, u32, [u8; 32])>,
+}
+
+impl Changes {
+    pub(super) fn of(
+        db: &dyn Read,
+        members: &Members,
+        height: u64,
+        transactions: &[Transaction],
+    ) -> Result<Self, Halt> {
+        let mut overlay = Overlay::new(db, members.genesis());
+        let mut provided = Vec::new();
+        for transaction in transactions {
+            if let Transaction::Provided { kind, payload } = transaction {
+                provided.push((*kind, overlay.ordinal(*kind)?, payload_hash(*kind, payload)));
+            }
+            if let Err(reason) = overlay.take(transaction)? {
+                let reason = format!("decided block {height} holds {reason}; report this");
+                return Err(Halt::new(reason));
+            }
+        }
+        let Overlay { nonces, unsigned, equivocated, agreed, .. } = overlay;
+        Ok(Self { height, nonces, unsigned, equivocated, agreed, provided })
+    }
+
+    /// Writes the changes, and absorbs them in order into the state hash (`TRIB-17`).
+    pub(super) fn apply(self, txn: &mut dyn Txn, genesis: Genesis) -> Result<(), StoreError> {
+        let mut changes = Vec::new();
+        for ((signer, order), next) in &self.nonces {
+            rows::NONCES.put(txn, &(genesis, *signer, order.to_vec()), next);
+            changes.push(encode(&(0u8, signer, order, next)));
+        }
+        for hash in &self.unsigned {
+            rows::UNSIGNED.put(txn, &(genesis, *hash), &self.height);
+            changes.push(encode(&(1u8, hash)));
+        }
+        for validator in &self.equivocated {
+            rows::EQUIVOCATED.put(txn, &(genesis, *validator), &self.height);
+            changes.push(encode(&(2u8, validator)));
+        }
+        for (kind, ordinal, hash) in &self.provided {
+            rows::AGREED.put(txn, &(genesis, kind.0, *ordinal), hash);
+            changes.push(provided::change(*kind, *ordinal, *hash));
+        }
+        for (kind, count) in &self.agreed {
+            rows::AGREED_COUNT.put(txn, &(genesis, kind.0), count);
+        }
+        let state = state_hash(txn, genesis)?;
+        let state = hash("tributary state", &[&state, &encode(&self.height), &encode(&changes)]);
+        rows::STATE.put(txn, &genesis, &state);
+        Ok(())
+    }
+}

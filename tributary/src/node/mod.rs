@@ -1,0 +1,414 @@
+//! The node: one chain of one validator, as a function of inputs and rows.
+//!
+//! ```text
+//!  Waiting --interval over and due | heartbeat | valid message of the next height--> Running
+//!     ^                                                                                 |
+//!     +------------ decided by the core, or fetched with its certificate <--------------+
+//! ```
+//!
+//! * `blocks`: building, judging, deciding, applying;
+//! * `messages`: which height a message is for, and what happens to it;
+//! * `fetch`: finding out that we are behind, fetching blocks, and the recovery of a store that may be old.
+
+mod blocks;
+mod fetch;
+mod messages;
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use coordinator_keys::SecretKey;
+use coordinator_store::{Read, StoreError, Table, Transaction};
+use processor_messages::{Bytes, Genesis, TributaryBlock, Validator};
+
+use crate::{
+    Application, BlockHash, Certificate, Config, DECIDED, Halt, Input, Members, Output, Say, Timer,
+    consensus::{Act, Consensus},
+    log::{self, Log},
+    wire::Message,
+};
+use blocks::Held;
+use fetch::{Peers, Recovery};
+
+const HALTED: Table<Genesis, Halt> = Table::new("tributary/halted");
+const TIP: Table<Genesis, u64> = Table::new("tributary/tip");
+
+/// Records why a chain stopped, in a step of its own after the failed one. The first reason stays.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn record_halt(txn: &mut dyn Transaction, genesis: Genesis, halt: &Halt) -> Result<(), StoreError> {
+    if HALTED.get(txn, &genesis)?.is_none() {
+        HALTED.put(txn, &genesis, halt);
+    }
+    Ok(())
+}
+
+/// Why a chain stopped, if it did.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn halted(db: &dyn Read, genesis: Genesis) -> Result<Option<Halt>, StoreError> {
+    HALTED.get(db, &genesis)
+}
+
+/// The height of the latest decided block; 0 before the first.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn latest_decided(db: &dyn Read, genesis: Genesis) -> Result<TributaryBlock, StoreError> {
+    Ok(TributaryBlock(TIP.get(db, &genesis)?.unwrap_or(0)))
+}
+
+/// How a node is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Timing.
+    pub config: Config,
+    /// Whether this data directory surely holds all that this validator ever signed.
+    pub store_is_current: bool,
+}
+
+/// What an operator sees of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    /// The latest decided height.
+    pub decided: TributaryBlock,
+    /// The height and consensus round in progress, if one is.
+    pub running: Option<(TributaryBlock, u32)>,
+    /// Why a proposed block is not voted for, if something local is missing.
+    pub missing: Vec<String>,
+    /// Whether this node does not sign yet, as its store may be old.
+    pub recovering: bool,
+    /// Latest decided heights as members claimed them.
+    pub peers: BTreeMap<Validator, u64>,
+    /// Why it stopped.
+    pub halted: Option<Halt>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Tip {
+    height: u64,
+    hash: BlockHash,
+    certificate: Option<Certificate>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Waiting { interval_over: bool },
+    Running,
+}
+
+/// One validator's part in one chain.
+pub struct Node<A: Application> {
+    core: Core<A>,
+    halted: Option<Halt>,
+}
+
+struct Core<A: Application> {
+    members: Arc<Members>,
+    me: Validator,
+    key: SecretKey,
+    config: Config,
+    application: A,
+    consensus: Consensus,
+    tip: Tip,
+    phase: Phase,
+    /// Undecided blocks of the height in progress whose bodies are stored.
+    held: BTreeMap<BlockHash, Held>,
+    /// Whether the application's state changed so that missing things may be there.
+    rejudge: bool,
+    /// Verified messages of the next height by signer, kept while this one lasts.
+    early: BTreeMap<Validator, Vec<Message>>,
+    peers: Peers,
+    recovery: Option<Recovery>,
+    outputs: Vec<Output>,
+}
+
+impl<A: Application> Node<A> {
+    /// Opens the chain: replays the log of the height in progress, and says again what was said.
+    ///
+    /// # Errors
+    /// [`Halt`] if the chain halted before, its rows are damaged, or `key` is not a member's.
+    pub fn open(
+        txn: &mut dyn Transaction,
+        members: Members,
+        key: SecretKey,
+        application: A,
+        open: Open,
+    ) -> Result<(Self, Vec<Output>), Halt> {
+        if let Some(halt) = halted(txn, members.genesis())? {
+            return Err(halt);
+        }
+        let me = Validator(key.public().to_bytes());
+        if members.get(&me).is_none() {
+            return Err(Halt::new(format!(
+                "{me} is no member of this tributary; open only tributaries of its own"
+            )));
+        }
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let mut core = Core::new(txn, members, key, me, application, open)?;
+            core.boot(txn)?;
+            Ok(core)
+        }));
+        let mut core = opened.unwrap_or_else(|panic| Err(panicked(&panic)))?;
+        let outputs = std::mem::take(&mut core.outputs);
+        Ok((Self { core, halted: None }, outputs))
+    }
+
+    /// Takes one input. On success the driver commits the transaction, waits until that is durable, and
+    /// performs the outputs in order. After an error the node takes nothing more; nothing of the failed
+    /// step may be committed. The same holds if the commit fails: drop the node then.
+    ///
+    /// # Errors
+    /// [`Halt`] with the reason, also one of an earlier step.
+    pub fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt> {
+        if let Some(halt) = &self.halted {
+            return Err(halt.clone());
+        }
+        let stepped = catch_unwind(AssertUnwindSafe(|| self.core.step(txn, input)));
+        let result = stepped.unwrap_or_else(|panic| Err(panicked(&panic)));
+        if let Err(halt) = &result {
+            self.halted = Some(halt.clone());
+        }
+        result
+    }
+
+    /// The application.
+    pub fn application(&self) -> &A {
+        &self.core.application
+    }
+
+    /// The chain's members.
+    pub fn members(&self) -> &Members {
+        &self.core.members
+    }
+
+    /// What an operator sees.
+    pub fn status(&self) -> Status {
+        let mut status = self.core.status();
+        status.halted.clone_from(&self.halted);
+        status
+    }
+}
+
+fn panicked(panic: &Box<dyn Any + Send>) -> Halt {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    Halt::new(format!("a check inside the node failed ({text}); keep the data directory and report this"))
+}
+
+impl<A: Application> Core<A> {
+    fn new(
+        txn: &mut dyn Transaction,
+        members: Members,
+        key: SecretKey,
+        me: Validator,
+        application: A,
+        open: Open,
+    ) -> Result<Self, Halt> {
+        let members = Arc::new(members);
+        let tip = Tip::load(txn, members.genesis())?;
+        let recovery = Recovery::open(txn, members.genesis(), open.store_is_current)?;
+        Ok(Self {
+            consensus: Consensus::new(&members, key.clone(), open.config),
+            members,
+            me,
+            key,
+            config: open.config,
+            application,
+            tip,
+            phase: Phase::Waiting { interval_over: false },
+            held: BTreeMap::new(),
+            rejudge: false,
+            early: BTreeMap::new(),
+            peers: Peers::default(),
+            recovery,
+            outputs: Vec::new(),
+        })
+    }
+
+    fn boot(&mut self, txn: &mut dyn Transaction) -> Result<(), Halt> {
+        let (genesis, height) = (self.members.genesis(), self.next());
+        let (log, entries) = Log::open(txn, genesis, height)?;
+        let bodies = log::bodies(txn, genesis, height)?;
+        self.held = blocks::held_again(&bodies, &entries);
+        self.rejudge = true;
+        if entries.is_empty() && bodies.is_empty() {
+            self.wait();
+        } else {
+            self.consensus.start(txn, log, height, &entries, self.recovery.is_none())?;
+            self.phase = Phase::Running;
+        }
+        self.outputs.push(Output::SetTimer { timer: Timer::Resend, after: self.config.resend });
+        let says = self.application.resend(txn, &self.members)?;
+        self.say(says);
+        self.broadcast(&Message::Height(self.tip.height));
+        if self.recovery.is_some() {
+            self.ask_status();
+        }
+        self.settle(txn)
+    }
+
+    fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt> {
+        match input {
+            Input::Message { from, bytes } => self.message(txn, from, &bytes)?,
+            Input::Request { from, id, bytes } => self.asked(txn, from, id, &bytes)?,
+            Input::Response { from, bytes } => self.answered(txn, from, &bytes)?,
+            Input::Fired(timer) => self.fired(txn, timer)?,
+            Input::Application(input) => {
+                let members = Arc::clone(&self.members);
+                let says = self.application.input(txn, &members, input)?;
+                self.rejudge = true;
+                self.say(says);
+            }
+        }
+        self.settle(txn)?;
+        Ok(std::mem::take(&mut self.outputs))
+    }
+
+    fn fired(&mut self, txn: &mut dyn Transaction, timer: Timer) -> Result<(), Halt> {
+        match (timer, self.phase) {
+            (Timer::Interval, Phase::Waiting { .. }) => self.phase = Phase::Waiting { interval_over: true },
+            (Timer::Heartbeat, Phase::Waiting { .. }) => self.start(txn)?,
+            (Timer::Interval | Timer::Heartbeat, Phase::Running) => {}
+            (Timer::Resend, _) => {
+                let says = self.application.resend(txn, &self.members)?;
+                self.say(says);
+                self.broadcast(&Message::Height(self.tip.height));
+                self.outputs.push(Output::SetTimer { timer, after: self.config.resend });
+            }
+            (Timer::Sync, _) => self.fetch_again(),
+            (_, Phase::Running) => self.consensus.fired(txn, timer)?,
+            (_, Phase::Waiting { .. }) => {}
+        }
+        Ok(())
+    }
+
+    /// Does what the core asks for until nothing is left, then starts the next height if it is due.
+    fn settle(&mut self, txn: &mut dyn Transaction) -> Result<(), Halt> {
+        loop {
+            let acts = self.consensus.take_acts();
+            if !acts.is_empty() {
+                for act in acts {
+                    self.act(txn, act)?;
+                }
+            } else if self.judge_missing(txn)? {
+            } else if self.is_start_due(txn)? {
+                self.start(txn)?;
+            } else {
+                break;
+            }
+        }
+        self.pursue();
+        Ok(())
+    }
+
+    fn act(&mut self, txn: &mut dyn Transaction, act: Act) -> Result<(), Halt> {
+        match act {
+            Act::Send(message) => {
+                if let Message::Proposal(proposal) = &message {
+                    self.send_body(txn, proposal.value)?;
+                }
+                self.broadcast(&message);
+                Ok(())
+            }
+            Act::SetTimer(timer, after) => {
+                self.outputs.push(Output::SetTimer { timer, after });
+                Ok(())
+            }
+            Act::CancelTimer(timer) => {
+                self.outputs.push(Output::CancelTimer(timer));
+                Ok(())
+            }
+            Act::Build(round) => self.build(txn, round),
+            Act::Decided(certificate) => self.decide(txn, certificate),
+        }
+    }
+
+    fn is_start_due(&mut self, db: &dyn Read) -> Result<bool, Halt> {
+        let Phase::Waiting { interval_over } = self.phase else { return Ok(false) };
+        let next = self.next();
+        let early = self.early.values().flatten().any(|message| message.height() == Some(next));
+        Ok(early || (interval_over && self.application.due(db)?))
+    }
+
+    /// Starts the next height, and takes what came early for it.
+    fn start(&mut self, txn: &mut dyn Transaction) -> Result<(), Halt> {
+        let height = self.next();
+        let log = Log::new(self.members.genesis(), height);
+        self.consensus.start(txn, log, height, &[], self.recovery.is_none())?;
+        self.phase = Phase::Running;
+        self.outputs.push(Output::CancelTimer(Timer::Interval));
+        self.outputs.push(Output::CancelTimer(Timer::Heartbeat));
+        for message in std::mem::take(&mut self.early).into_values().flatten() {
+            if message.height() == Some(height) {
+                self.feed(txn, message)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the next height to be due.
+    fn wait(&mut self) {
+        self.phase = Phase::Waiting { interval_over: false };
+        let after = self.config.interval;
+        self.outputs.push(Output::SetTimer { timer: Timer::Interval, after });
+        let after = self.config.heartbeat;
+        self.outputs.push(Output::SetTimer { timer: Timer::Heartbeat, after });
+    }
+
+    /// The height in progress or waited for.
+    fn next(&self) -> u64 {
+        self.tip.height.saturating_add(1)
+    }
+
+    fn broadcast(&mut self, message: &Message) {
+        self.outputs.push(Output::Broadcast(message.encode()));
+    }
+
+    fn say(&mut self, says: Vec<Say>) {
+        for say in says {
+            match say {
+                Say::Gossip(bytes) => match Bytes::new(bytes) {
+                    Ok(bytes) => self.broadcast(&Message::Application(bytes)),
+                    Err(e) => self.outputs.push(Output::Event(format!("gossip not sent: {e}"))),
+                },
+                Say::Event(event) => self.outputs.push(Output::Event(event)),
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let running = (self.phase == Phase::Running)
+            .then(|| (TributaryBlock(self.consensus.height()), self.consensus.round()));
+        Status {
+            decided: TributaryBlock(self.tip.height),
+            running,
+            missing: self.held.values().filter_map(Held::missing).collect(),
+            recovering: self.recovery.is_some(),
+            peers: self.peers.heights().clone(),
+            halted: None,
+        }
+    }
+}
+
+impl Tip {
+    fn load(db: &dyn Read, genesis: Genesis) -> Result<Self, Halt> {
+        let Some(height) = TIP.get(db, &genesis)? else { return Ok(Self::default()) };
+        let decided = DECIDED.get(db, &(genesis, TributaryBlock(height)))?;
+        let decided = decided.ok_or_else(|| {
+            Halt::new(format!("decided block {height} is missing; restore the data directory"))
+        })?;
+        let hash = decided.block.header.hash(genesis);
+        Ok(Self { height, hash, certificate: Some(decided.certificate) })
+    }
+
+    fn store(&self, txn: &mut dyn Transaction, genesis: Genesis) {
+        TIP.put(txn, &genesis, &self.height);
+    }
+}

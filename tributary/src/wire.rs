@@ -1,0 +1,135 @@
+//! What members send each other, and what the log of a height keeps. Bounded before it is decoded.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use coordinator_keys::Signature;
+use processor_messages::{Bytes, DecodeError, List, Validator, decode, encode};
+
+use crate::{Block, BlockHash, Certificate, DecidedBlock, Limits, MAX_MEMBERS, MAX_TRANSACTION_BYTES, Step};
+
+/// Room for headers, certificates and framing beside a body or a transaction.
+const OVERHEAD: usize = 64 * 1024;
+/// The most decided blocks of one answer.
+pub(crate) const MAX_BLOCKS: usize = 32;
+
+/// A signed vote.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Vote {
+    pub(crate) step: Step,
+    pub(crate) height: u64,
+    pub(crate) round: u32,
+    pub(crate) value: Option<BlockHash>,
+    pub(crate) address: Validator,
+    pub(crate) signature: Signature,
+}
+
+/// A signed proposal.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Proposal {
+    pub(crate) height: u64,
+    pub(crate) round: u32,
+    pub(crate) value: BlockHash,
+    pub(crate) valid_round: Option<u32>,
+    pub(crate) address: Validator,
+    pub(crate) signature: Signature,
+}
+
+/// Prevotes of a quorum for one block.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Polka {
+    pub(crate) height: u64,
+    pub(crate) round: u32,
+    pub(crate) value: BlockHash,
+    pub(crate) signatures: List<(Validator, Signature), MAX_MEMBERS>,
+}
+
+/// Votes which justify a consensus round.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) struct RoundVotes {
+    pub(crate) height: u64,
+    pub(crate) round: u32,
+    /// Precommits of a quorum, else any votes of more than a third.
+    pub(crate) precommits: bool,
+    pub(crate) signatures: List<(Step, Option<BlockHash>, Validator, Signature), MAX_MEMBERS>,
+}
+
+/// A broadcast.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Message {
+    Vote(Vote),
+    Proposal(Proposal),
+    Polka(Polka),
+    Round(RoundVotes),
+    Block(Box<Block>),
+    /// The sender's latest decided height; only a hint whom to ask.
+    Height(u64),
+    Application(Bytes<{ MAX_TRANSACTION_BYTES + OVERHEAD }>),
+}
+
+impl Message {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Decodes within the bound of the message's kind, which its first byte names.
+    pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Self, DecodeError> {
+        let limit = match bytes.first() {
+            Some(0 | 1 | 5) => 512,
+            Some(2 | 3) => OVERHEAD,
+            Some(4) => limits.body().saturating_add(OVERHEAD),
+            Some(6) => limits.transaction().saturating_add(OVERHEAD),
+            _ => return Err(DecodeError::Malformed("no such kind of message".to_owned())),
+        };
+        decode(bytes, limit)
+    }
+}
+
+/// A question to one member.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Ask {
+    /// The certificate of your latest decided block.
+    Status,
+    /// Decided blocks from this height on.
+    Blocks(u64),
+}
+
+/// The answer.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Answer {
+    Status(Option<Certificate>),
+    Blocks(List<DecidedBlock, MAX_BLOCKS>),
+}
+
+impl Ask {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode(bytes, 16)
+    }
+}
+
+impl Answer {
+    /// The bound of an answer: one full block and its certificate, or several smaller ones.
+    pub(crate) fn limit(limits: Limits) -> usize {
+        limits.body().saturating_add(OVERHEAD * 2)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], limits: Limits) -> Result<Self, DecodeError> {
+        decode(bytes, Self::limit(limits))
+    }
+}
+
+/// Which timeout elapsed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) enum TimeoutStep {
+    Propose,
+    Prevote,
+    Precommit,
+}
+
+/// An entry of a height's log: an input of the core, in the order in which it took them.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(crate) enum Entry {
+    Vote(Vote),
+    Proposal(Proposal),
+    Polka(Polka),
+    Timeout { step: TimeoutStep, round: u32 },
+    Value { round: u32, proposer: Validator, value: BlockHash, valid: bool },
+}
