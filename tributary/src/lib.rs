@@ -101,3 +101,6 @@ pub use spec::{Spec, SpecValidator};
 pub use transaction::{
     Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,
 };
+
+#[cfg(test)]
+mod tests;

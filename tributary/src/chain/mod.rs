@@ -140,6 +140,22 @@ pub fn provided_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32
     Ok(rows::LOCAL_COUNT.get(db, &(genesis, kind.0))?.unwrap_or(0))
 }
 
+/// How many of a kind are agreed on this chain.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn agreed_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32, StoreError> {
+    provided::agreed_count(db, genesis, kind)
+}
+
+/// How many own signed transactions wait for inclusion; counts up to 4,096.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn own_waiting(db: &dyn Read, genesis: Genesis) -> Result<usize, StoreError> {
+    Ok(rows::OWN.scan(db, &genesis, None, MOST_OWN)?.len())
+}
+
 /// The application of a tributary.
 pub struct Chain {
     key: SecretKey,

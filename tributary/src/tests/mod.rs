@@ -1,0 +1,4 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+mod network;
+mod simulation;
