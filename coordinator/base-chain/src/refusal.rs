@@ -1,7 +1,7 @@
 //! Why a transaction changes nothing.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use processor_messages::{BatchId, KeyShares};
+use processor_messages::{Amount, BatchId, KeyShares};
 use serde::{Deserialize, Serialize};
 
 /// Why a transaction changes nothing. Variants are frozen by position: append only.
@@ -119,6 +119,12 @@ pub enum Refusal {
     /// The block pays out as often on this network as one block may.
     #[error("this block burns coins of the network as often as one block may; submit again later")]
     BurnsInBlock,
+    /// A stake must be none, or enough for a key share.
+    #[error("the stake would be below that of one key share, {least}; leave none or at least that")]
+    StakeTooSmall {
+        /// The stake of one key share.
+        least: Amount,
+    },
 }
 
 impl Refusal {
@@ -152,7 +158,8 @@ impl Refusal {
             | Self::NoReportPending
             | Self::BadReport
             | Self::BadAddress
-            | Self::NotAValidator => false,
+            | Self::NotAValidator
+            | Self::StakeTooSmall { .. } => false,
         }
     }
 }
