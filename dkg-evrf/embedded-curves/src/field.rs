@@ -24,7 +24,7 @@ mod prime_field;
 use std::{fmt, marker::PhantomData};
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, CtOption};
-use zeroize::Zeroize;
+use zeroize::DefaultIsZeroes;
 
 use limbs::Limbs;
 
@@ -200,11 +200,8 @@ impl<M: Modulus> ConditionallySelectable for Element<M> {
     }
 }
 
-impl<M: Modulus> Zeroize for Element<M> {
-    fn zeroize(&mut self) {
-        self.0.zeroize();
-    }
-}
+/// Zero is all zero limbs; `zeroize` writes it so that it is not optimized away.
+impl<M: Modulus> DefaultIsZeroes for Element<M> {}
 
 impl<M: Modulus> fmt::Debug for Element<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
