@@ -18,9 +18,9 @@ static GENERATORS: GeneratorCache<Secp256k1> = GeneratorCache::new();
 
 /// The scalar as k256 has it: big-endian.
 fn native(scalar: &Secp256k1Scalar) -> Native {
-  let mut bytes = Zeroizing::new(scalar.to_bytes());
-  bytes.reverse();
-  Option::from(Native::from_repr((*bytes).into())).expect("both fields have the same prime")
+    let mut bytes = Zeroizing::new(scalar.to_bytes());
+    bytes.reverse();
+    Option::from(Native::from_repr((*bytes).into())).expect("both fields have the same prime")
 }
 
 /// Points that one constant-time multi-scalar multiplication takes at a time: bounds its tables.
@@ -90,7 +90,7 @@ impl ProofCurve for Secp256k1 {
 
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {
         let scalars = scalars.iter().map(Secp256k1Scalar::to_bytes).collect::<Vec<_>>();
-    pippenger::vartime_multiscalar_mul(&scalars, points)
+        pippenger::vartime_multiscalar_mul(&scalars, points)
     }
 
     fn generator_cache() -> &'static GeneratorCache<Self> {

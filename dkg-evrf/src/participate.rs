@@ -1,0 +1,72 @@
+//! Making one's own participation (rules EVRF-3 to EVRF-8).
+//!
+//! ```text
+//! embedded secret -> Dealt (secret, always the same in a context) -> Dealing (public) -> Argument (proof) -> verified here -> sent
+//! ```
+//!
+//! Dealing and shares are the same after any restart or restore; the proof may differ. The caller stores a participation before it
+//! sends it.
+
+use std::sync::Arc;
+
+use arithmetic_bulletproofs::{Batch, ProofCurve};
+use embedded_curves::Point;
+use embedded_curves::registration::EmbeddedSecret;
+use rand_core::{CryptoRng, RngCore};
+
+use crate::curves::{Element, EmbeddedScalar, SigningCurve};
+use crate::error::Error;
+use crate::parameters::{Parameters, ValidatorIndex};
+use crate::participation::{Dealing, EmbeddedElement, Participation, Seat};
+use crate::proof;
+use crate::secrets::{Dealt, Secret};
+use crate::work::{Progress, Work};
+
+/// Takes part in a session as `validator`, whose embedded secret this is.
+///
+/// The proof's randomness comes from the secret, the complete statement, and `rng`. The participation has been verified when this
+/// returns.
+///
+/// # Errors
+///
+/// [`Error::NoSuchValidator`], [`Error::WrongSecret`]: a wrong call. [`Error::SelfCheck`]: this machine computed something wrong, so
+/// that nothing must be sent. [`Error::Degenerate`] with negligible probability. [`Error::Cancelled`] if the hook asked for it.
+pub fn participate<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    validator: ValidatorIndex,
+    secret: &EmbeddedSecret,
+    rng: &mut (impl RngCore + CryptoRng),
+    mut work: Work<'_>,
+) -> Result<Participation<C>, Error> {
+    let secret = Secret::of(parameters, validator, secret)?;
+    let dealt = Dealt::derive(parameters, validator, &secret)?;
+    let dealing = Arc::new(deal(parameters, &dealt));
+    let threads = work.thread_count();
+    let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng)?;
+    work.report(Progress::Checking).map_err(|_| Error::Cancelled)?;
+    let equations =
+        proof::equations(parameters, validator, &dealing, &argument).map_err(|_| Error::SelfCheck)?;
+    match Batch::new(vec![equations]).verify(&parameters.generators, rng, threads, &mut || true).as_deref() {
+        Some([true]) => Ok(Participation { dealing, argument }),
+        _ => Err(Error::SelfCheck),
+    }
+}
+
+/// The public side of what is dealt.
+pub(crate) fn deal<C: SigningCurve>(parameters: &Parameters<C>, dealt: &Dealt<C>) -> Dealing<C> {
+    let generator = C::Group::generator();
+    let coefficients =
+        dealt.polynomial.iter().map(|a| Element::<C>::new(C::Group::mul(a, &generator))).collect();
+    let seats = dealt
+        .seats
+        .iter()
+        .map(|seat| Seat { x: ephemeral_key::<C>(&seat.x), y: ephemeral_key::<C>(&seat.y) })
+        .collect();
+    let shares = (1..=parameters.shares).zip(&dealt.pads).map(|(index, pad)| *dealt.evaluate(index) + pad);
+    Dealing { coefficients, seats, shares: shares.collect() }
+}
+
+fn ephemeral_key<C: SigningCurve>(scalar: &EmbeddedScalar<C>) -> EmbeddedElement<C> {
+    let point = Point::<C::Embedded>::GENERATOR * *scalar;
+    EmbeddedElement::new(point.to_affine().expect("derived scalars are not zero, and the order is prime"))
+}

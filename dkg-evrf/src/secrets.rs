@@ -1,0 +1,169 @@
+//! What a dealer derives from its embedded secret: always the same in one context (rule EVRF-5).
+
+use arithmetic_bulletproofs::ProofCurve;
+use blake2::{Blake2b512, Digest};
+use embedded_curves::hash_to_curve;
+use embedded_curves::registration::EmbeddedSecret;
+use embedded_curves::{EmbeddedCurve, Point};
+use ff::Field;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{CryptoRng, RngCore, SeedableRng};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::curves::{EmbeddedPoint, EmbeddedScalar, Scalar, SigningCurve};
+use crate::error::Error;
+use crate::parameters::{Parameters, ValidatorIndex};
+use crate::transcript;
+
+/// A validator's embedded secret, in the field of its curve.
+pub(crate) struct Secret<C: SigningCurve>(pub(crate) Zeroizing<EmbeddedScalar<C>>);
+
+impl<C: SigningCurve> Secret<C> {
+    /// The secret of this validator's registered key.
+    pub(crate) fn of(
+        parameters: &Parameters<C>,
+        validator: ValidatorIndex,
+        secret: &EmbeddedSecret,
+    ) -> Result<Self, Error> {
+        let member = parameters.member(validator)?;
+        if (secret.curve() != C::Embedded::ID) || (secret.key() != member.embedded_key_bytes) {
+            return Err(Error::WrongSecret(validator));
+        }
+        let scalar = EmbeddedScalar::<C>::from_bytes(&secret.to_bytes());
+        Option::from(scalar).map(Zeroizing::new).map(Self).ok_or(Error::WrongSecret(validator))
+    }
+
+    /// 64 bytes of `H(p_i, context, label, index, counter)`.
+    fn derive(&self, context: &[u8], label: &[u8], index: u16, counter: u8) -> Zeroizing<[u8; 64]> {
+        let key = Zeroizing::new(self.0.to_bytes());
+        let mut hash = Blake2b512::new();
+        for part in [transcript::DERIVE, &*key, context, label, &index.to_le_bytes(), &[counter]] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        Zeroizing::new(hash.finalize().into())
+    }
+
+    /// The first of the derived values which is not zero.
+    fn nonzero<F: Field + Zeroize>(
+        &self,
+        context: &[u8],
+        (label, index): (&[u8], u16),
+        reduce: impl Fn(&[u8; 64]) -> F,
+    ) -> Zeroizing<F> {
+        (0..=u8::MAX)
+            .map(|counter| Zeroizing::new(reduce(&self.derive(context, label, index, counter))))
+            .find(|value| !bool::from(value.is_zero()))
+            .expect("256 hashes are all zero with probability 2^-60000")
+    }
+
+    /// A generator for the proof's blinding: depends on the complete statement and on fresh randomness, so that no blinding is used
+    /// under two challenges, whatever the machine's randomness is worth.
+    pub(crate) fn blinding(&self, statement: &[u8; 64], rng: &mut (impl RngCore + CryptoRng)) -> ChaCha20Rng {
+        let mut fresh = Zeroizing::new([0; 32]);
+        rng.fill_bytes(&mut *fresh);
+        let key = Zeroizing::new(self.0.to_bytes());
+        let mut hash = Blake2b512::new();
+        for part in [transcript::BLINDING, &*key, statement, &*fresh] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let digest = Zeroizing::new(<[u8; 64]>::from(hash.finalize()));
+        let mut seed = Zeroizing::new([0; 32]);
+        seed.copy_from_slice(&digest[..32]);
+        ChaCha20Rng::from_seed(*seed)
+    }
+}
+
+/// The two points whose multiples make a dealer's contribution (rule EVRF-3).
+pub(crate) fn contribution_points<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    dealer: ValidatorIndex,
+) -> [EmbeddedPoint<C>; 2] {
+    transcript::CONTRIBUTION_POINTS
+        .map(|label| hash_to_curve::<C::Embedded>(label, &[&parameters.context, &dealer.0.to_le_bytes()]))
+}
+
+/// `x(scalar · point)`, in constant time.
+pub(crate) fn x_of_multiple<C: SigningCurve>(
+    scalar: &EmbeddedScalar<C>,
+    point: &EmbeddedPoint<C>,
+) -> Zeroizing<Scalar<C>> {
+    let multiple = Zeroizing::new(Point::from(*point) * *scalar);
+    let affine =
+        multiple.to_affine().expect("neither the scalar nor the point is zero, and the order is prime");
+    Zeroizing::new(affine.x())
+}
+
+/// A pair of ephemeral scalars.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Ephemeral<C: SigningCurve> {
+    pub(crate) x: EmbeddedScalar<C>,
+    pub(crate) y: EmbeddedScalar<C>,
+}
+
+impl<C: SigningCurve> Ephemeral<C> {
+    /// The pad for a key: `x(x·P) + x(y·P)`.
+    pub(crate) fn pad(&self, key: &EmbeddedPoint<C>) -> Zeroizing<Scalar<C>> {
+        Zeroizing::new(*x_of_multiple::<C>(&self.x, key) + *x_of_multiple::<C>(&self.y, key))
+    }
+}
+
+/// Everything secret in a dealing.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Dealt<C: SigningCurve> {
+    /// `a_0 .. a_(t-1)`
+    pub(crate) polynomial: Vec<Scalar<C>>,
+    pub(crate) seats: Vec<Ephemeral<C>>,
+    /// `z_1 .. z_n`
+    pub(crate) pads: Vec<Scalar<C>>,
+}
+
+impl<C: SigningCurve> Dealt<C> {
+    /// What this dealer deals in this context, always the same.
+    pub(crate) fn derive(
+        parameters: &Parameters<C>,
+        dealer: ValidatorIndex,
+        secret: &Secret<C>,
+    ) -> Result<Self, Error> {
+        let [a, b] = contribution_points(parameters, dealer);
+        let contribution =
+            Zeroizing::new(*x_of_multiple::<C>(&secret.0, &a) + *x_of_multiple::<C>(&secret.0, &b));
+        if bool::from(contribution.is_zero()) {
+            return Err(Error::Degenerate);
+        }
+        let context = &parameters.context;
+        let mut polynomial = Vec::with_capacity(usize::from(parameters.threshold));
+        polynomial.push(*contribution);
+        polynomial.extend(
+            (1..parameters.threshold)
+                .map(|k| *secret.nonzero(context, (transcript::COEFFICIENT, k), C::Group::scalar_from_wide)),
+        );
+        let ephemeral =
+            |label, seat| *secret.nonzero(context, (label, seat), EmbeddedScalar::<C>::from_bytes_wide);
+        let seats = (1..=parameters.shape.seats)
+            .map(|seat| Ephemeral {
+                x: ephemeral(transcript::EPHEMERAL_X, seat),
+                y: ephemeral(transcript::EPHEMERAL_Y, seat),
+            })
+            .collect::<Vec<_>>();
+        let pads = pads(parameters, &seats);
+        Ok(Self { polynomial, seats, pads })
+    }
+
+    /// `f(index)`
+    pub(crate) fn evaluate(&self, index: u16) -> Zeroizing<Scalar<C>> {
+        let index = Scalar::<C>::from(u64::from(index));
+        Zeroizing::new(self.polynomial.iter().rev().fold(Scalar::<C>::ZERO, |sum, a| (sum * index) + *a))
+    }
+}
+
+/// The pads of all indices, in order: the k-th index of a validator has the k-th seat.
+fn pads<C: SigningCurve>(parameters: &Parameters<C>, seats: &[Ephemeral<C>]) -> Vec<Scalar<C>> {
+    let members = parameters.members.iter();
+    members
+        .flat_map(|member| {
+            seats.iter().take(usize::from(member.weight)).map(|seat| *seat.pad(&member.embedded_key))
+        })
+        .collect()
+}
