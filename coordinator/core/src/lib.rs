@@ -33,3 +33,6 @@ mod step;
 pub use error::Error;
 pub use notice::Notice;
 pub use step::{Identity, Parameters, Randomness, Step};
+
+#[cfg(test)]
+mod tests;

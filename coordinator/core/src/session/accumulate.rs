@@ -187,11 +187,14 @@ pub(super) fn share(
     let Some(selection) = &mut state.selection else { return Ok(None) };
     selection.shared.push(who);
     let complete = selection.is_complete();
+    let failed = selection.members.iter().any(|member| state.failed.contains(member));
     let key = (session.genesis(), topic, round_key(state.attempt, Round::Share), who);
     BODIES.put(session, &key, &body);
     if complete {
-        // What follows happens outside of the tributary: it gets as much time again.
-        reschedule(session, topic, &mut state);
+        if !failed {
+            // What follows happens outside of the tributary: it gets as much time again.
+            reschedule(session, topic, &mut state);
+        }
         session.notice(Event::SharesComplete { topic, attempt: state.attempt });
     }
     TOPICS.put(session, &(session.genesis(), topic), &state);

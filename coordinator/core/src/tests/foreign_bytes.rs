@@ -1,0 +1,98 @@
+//! Payloads are a peer's bytes.
+
+use processor_messages::{Attempt, BatchId, TributaryBlock, Validator, sign::SigningId};
+use proptest::prelude::*;
+
+use super::cluster::{Cluster, Manner::*, set};
+use crate::session::{
+    self,
+    transaction::{MAX_PAYLOAD_BYTES, Ordered, OrderedBlock, Provided, Round, Signed, Slot},
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_payload_panics_or_stops_the_session(
+        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..6),
+        tag in 0_u8..9,
+        order in proptest::collection::vec(any::<u8>(), 0..40),
+        nonce in 0_u32..3,
+    ) {
+        // SIGN-3.
+        let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest; 4]);
+        let signer = cluster.nodes[1].validator();
+        let transactions = payloads
+            .into_iter()
+            .map(|mut payload| {
+                payload.insert(0, tag);
+                Ordered::Signed { signer, slot: Slot { order: order.clone(), nonce }, payload }
+            })
+            .collect();
+        let block = OrderedBlock { number: TributaryBlock(1), transactions };
+        let applied = cluster.nodes[0].step(|step| session::apply(step, set(), &block)).unwrap();
+        prop_assert_eq!(applied, session::Applied::Done);
+        prop_assert!(super::cluster::status(&cluster.nodes[0]).halted.is_none());
+    }
+}
+
+#[test]
+fn a_payload_over_its_bound_is_malformed() {
+    assert!(Signed::from_bytes(&vec![0; MAX_PAYLOAD_BYTES + 1]).is_err());
+    assert!(Provided::from_bytes(&vec![0; MAX_PAYLOAD_BYTES + 1]).is_err());
+    assert!(Signed::from_bytes(&[0, 0xff, 0xff, 0xff, 0xff]).is_err(), "a length without bytes");
+}
+
+#[test]
+fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
+    // SIGN-3: different topics, attempts and rounds have different slots.
+    let attempt = |a| Attempt(a);
+    let data =
+        |id, a, round| Signed::SigningData { id, attempt: attempt(a), round, pieces: Default::default() };
+    let batch = |n| SigningId::Batch(BatchId(n));
+    let longest = SigningId::Transaction(processor_messages::TransactionId([1; 32]));
+    let participant = processor_messages::Participant::new(5).unwrap();
+    let payloads = [
+        Signed::DkgParticipation(Default::default()),
+        Signed::Blame { validator: Validator([1; 32]) },
+        Signed::Blame { validator: Validator([2; 32]) },
+        Signed::ConfirmationShare { attempt: attempt(0), share: [0; 32] },
+        Signed::ConfirmationShare { attempt: attempt(1), share: [0; 32] },
+        data(batch(0), 0, Round::Preprocess),
+        data(batch(0), 0, Round::Share),
+        data(batch(0), 1, Round::Share),
+        data(batch(1), 0, Round::Share),
+        data(SigningId::SlashReport, 0, Round::Share),
+        data(longest, 0, Round::Share),
+        Signed::InvalidParticipant { id: longest, attempt: attempt(0), participant },
+        Signed::SlashReport(Default::default()),
+    ];
+    let slots: std::collections::BTreeSet<_> = payloads.iter().map(Signed::slot).collect();
+    assert_eq!(slots.len(), payloads.len());
+    assert!(slots.iter().all(|s| s.order.len() <= Slot::MAX_ORDER_BYTES));
+    const { assert!(Slot::MAX_ORDER_BYTES <= tributary::MAX_ORDER_BYTES) };
+}
+
+#[test]
+fn a_transaction_of_a_non_member_is_dropped() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let payload = Signed::SlashReport(Default::default());
+    let signed =
+        Ordered::Signed { signer: Validator([9; 32]), slot: payload.slot(), payload: payload.to_bytes() };
+    let evidence = Ordered::Equivocation { validator: Validator([9; 32]) };
+    let block = OrderedBlock { number: TributaryBlock(1), transactions: vec![signed, evidence] };
+    for node in &mut cluster.nodes {
+        node.step(|step| session::apply(step, set(), &block)).unwrap();
+    }
+    cluster.assert_agreement();
+}
+
+#[test]
+fn losing_the_threshold_halts_the_session_with_a_reason() {
+    // Defects 1, 2 and 28: recorded, neither a panic nor an endless loop.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let evidence = |index: usize| Ordered::Equivocation { validator: cluster.nodes[index].validator() };
+    let block = OrderedBlock { number: TributaryBlock(1), transactions: vec![evidence(0), evidence(1)] };
+    cluster.nodes[2].step(|step| session::apply(step, set(), &block)).unwrap();
+    assert_eq!(super::cluster::status(&cluster.nodes[2]).halted.unwrap().code, "THRESHOLD_LOST");
+}

@@ -1,0 +1,9 @@
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
+
+mod base_chain;
+mod cluster;
+mod foreign_bytes;
+mod musig;
+mod processor;
+mod scenarios;
+mod set;

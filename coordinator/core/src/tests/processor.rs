@@ -1,0 +1,265 @@
+//! What a processor's messages do, one rule at a time.
+
+use coordinator_store::Store;
+use processor_messages::{
+    Attempt, BatchId, Bytes, FromProcessor, Incarnation, List, Network, Session, SigningPiece, ToProcessor,
+    TributaryBlock, base_chain, coordinator, key_gen, sign,
+};
+
+use super::cluster::{Cluster, Manner::*, batch, network, status};
+use crate::{
+    batch as batches, halt, outbox,
+    session::{own, status::Stage},
+};
+
+fn pieces(count: usize) -> sign::OwnPieces {
+    List::new((0..count).map(|_| SigningPiece::default()).collect()).unwrap()
+}
+
+fn preprocesses(attempt: u32, count: usize) -> FromProcessor {
+    let id = sign::SignId {
+        session: Session(0),
+        id: sign::SigningId::Batch(BatchId(0)),
+        attempt: Attempt(attempt),
+    };
+    FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses: pieces(count) })
+}
+
+#[test]
+fn a_first_preprocess_waits_until_the_topic_is_agreed_on() {
+    // SIGN-10.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let genesis = cluster.spec().genesis;
+    let node = &mut cluster.nodes[0];
+    node.from_processor(preprocesses(0, 1));
+    node.from_processor(preprocesses(3, 1));
+    assert!(node.store.read(|db| own::pending(db, genesis, 9)).unwrap().is_empty());
+}
+
+#[test]
+fn our_processor_cannot_make_us_send_what_would_be_a_fault() {
+    // Wrong counts, and shares of an attempt in which we are not selected, stay here.
+    let mut cluster = Cluster::new(&[2, 2, 2, 2], &[Honest; 4]);
+    cluster.batches = 0;
+    cluster.run_until(40, |c| c.set_keys.is_some());
+    let genesis = cluster.spec().genesis;
+    let made = base_chain::FromProcessor::Batch { session: Session(0), batch: batch(0) };
+    for node in &mut cluster.nodes {
+        node.from_processor(FromProcessor::BaseChain(made.clone()));
+    }
+    cluster.turn();
+    let node = &mut cluster.nodes[0];
+    let before = node.store.read(|db| own::pending(db, genesis, 99)).unwrap();
+    node.from_processor(preprocesses(0, 1));
+    let id =
+        sign::SignId { session: Session(0), id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
+    node.from_processor(FromProcessor::Sign(sign::FromProcessor::Shares { id, shares: pieces(2) }));
+    assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap(), before);
+    node.from_processor(preprocesses(0, 2));
+    assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap().len(), before.len() + 1);
+}
+
+#[test]
+fn a_slot_is_filled_once_whatever_comes_later() {
+    // SIGN-4: never two different payloads for one slot.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let genesis = cluster.spec().genesis;
+    let node = &mut cluster.nodes[0];
+    let take_part = |byte: u8| {
+        let participation = Bytes::new(vec![byte; 3]).unwrap();
+        FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session: Session(0), participation })
+    };
+    node.from_processor(take_part(1));
+    let first = node.store.read(|db| own::pending(db, genesis, 9)).unwrap();
+    node.from_processor(take_part(2));
+    assert_eq!(node.store.read(|db| own::pending(db, genesis, 9)).unwrap(), first);
+}
+
+#[test]
+fn a_batch_which_skips_one_halts_the_network() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let node = &mut cluster.nodes[0];
+    let made = |id| base_chain::FromProcessor::Batch { session: Session(0), batch: batch(id) };
+    node.from_processor(FromProcessor::BaseChain(made(0)));
+    node.from_processor(FromProcessor::BaseChain(made(0)));
+    node.from_processor(FromProcessor::BaseChain(made(2)));
+    let reason = node.store.read(|db| halt::of_network(db, network())).unwrap().unwrap();
+    assert_eq!(reason, halt::Reason::BatchGap { due: BatchId(1), came: BatchId(2) });
+}
+
+#[test]
+fn a_batch_of_another_network_is_dropped() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let node = &mut cluster.nodes[0];
+    let mut foreign = batch(0);
+    foreign.network = Network::new("ethereum").unwrap();
+    let made = base_chain::FromProcessor::Batch { session: Session(0), batch: foreign };
+    node.from_processor(FromProcessor::BaseChain(made));
+    assert_eq!(node.store.read(|db| batches::progress(db, network())).unwrap().expected, BatchId(0));
+}
+
+#[test]
+fn a_signed_batch_is_kept_only_if_its_signature_verifies() {
+    // COORD-6, and defect 11.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_until(40, |c| c.set_keys.is_some());
+    let node = &mut cluster.nodes[0];
+    let made = base_chain::FromProcessor::Batch { session: Session(0), batch: batch(1) };
+    node.from_processor(FromProcessor::BaseChain(base_chain::FromProcessor::Batch {
+        session: Session(0),
+        batch: batch(0),
+    }));
+    node.from_processor(FromProcessor::BaseChain(made));
+    let signed = processor_messages::SignedBatch { batch: batch(1), signature: [3; 64] };
+    node.from_processor(FromProcessor::Coordinator(coordinator::FromProcessor::SignedBatch {
+        session: Session(0),
+        batch: signed,
+    }));
+    assert!(node.store.read(|db| outbox::batch(db, network(), BatchId(1))).unwrap().is_none());
+}
+
+#[test]
+fn messages_of_sessions_which_are_not_ours_are_dropped() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let node = &mut cluster.nodes[0];
+    for session in [Session(1), Session(u32::MAX)] {
+        let participation = Bytes::new(vec![1]).unwrap();
+        node.from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Participation {
+            session,
+            participation,
+        }));
+        let incarnation = Incarnation(1);
+        node.from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }));
+    }
+    assert_eq!(node.store.read(|db| outbox::messages(db, network())).unwrap(), 1, "GenerateKey alone");
+}
+
+#[test]
+fn a_processor_is_handed_every_block_until_it_is_done_and_the_keys_are_set() {
+    // COORD-4: one message for each block, also without participations.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_to_batches(40);
+    let numbers: Vec<u64> = cluster.nodes[2]
+        .processor
+        .received
+        .iter()
+        .filter_map(|m| match m {
+            ToProcessor::KeyGen(key_gen::ToProcessor::Block { block, .. }) => Some(block.0),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(numbers.len() < cluster.log.len(), "it ends");
+}
+
+#[test]
+fn a_wiped_processor_gets_everything_again_once_for_each_life() {
+    // COORD-10.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_to_batches(40);
+    let before = cluster.nodes[1].processor.received.clone();
+    let node = &mut cluster.nodes[1];
+    let ask = |life| {
+        let (session, incarnation) = (Session(0), Incarnation(life));
+        FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation })
+    };
+    node.from_processor(ask(7));
+    node.from_processor(ask(7));
+    node.from_processor(ask(3));
+    let mut again = Vec::new();
+    let mut intents = std::collections::BTreeSet::new();
+    while node
+        .store
+        .write(|txn| {
+            outbox::move_message(txn, network(), |_, intent, bytes| {
+                assert!(intents.insert(intent.clone()), "an intent of its own");
+                again.push(processor_messages::decode::<ToProcessor>(&bytes, usize::MAX).unwrap());
+                Ok::<_, crate::Error>(())
+            })
+        })
+        .unwrap()
+        .0
+    {}
+    for message in &before {
+        assert!(!intents.contains(&message.intent(network())), "not an intent of the first life");
+    }
+    let kinds = |messages: &[ToProcessor]| {
+        let participations = messages
+            .iter()
+            .filter_map(|m| match m {
+                ToProcessor::KeyGen(key_gen::ToProcessor::Block { block, participations, .. }) => {
+                    Some((*block, participations.clone()))
+                }
+                _ => None,
+            })
+            .collect::<Vec<(TributaryBlock, _)>>();
+        let chain: Vec<_> =
+            messages.iter().filter(|m| matches!(m, ToProcessor::BaseChain(_))).cloned().collect();
+        (participations, chain)
+    };
+    assert_eq!(kinds(&before), kinds(&again));
+    assert!(matches!(
+        again.first(),
+        Some(ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey { incarnation: Incarnation(7), .. }))
+    ));
+}
+
+#[test]
+fn a_failed_key_generation_is_shown_with_its_reason() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.nodes[0].from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Failed {
+        session: Session(0),
+        reason: key_gen::FailureReason::EmbeddedKeyMissing,
+        culprits: List::default(),
+    }));
+    let status = status(&cluster.nodes[0]);
+    assert_eq!(status.stage, Stage::Failed);
+    assert!(status.failure.unwrap().contains("EmbeddedKeyMissing"));
+}
+
+#[test]
+fn blame_by_t_weight_slashes_the_author_of_a_participation_and_less_does_not() {
+    // SIGN-12.
+    let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest; 4]);
+    let culprit = cluster.nodes[3].validator();
+    let blame =
+        FromProcessor::KeyGen(key_gen::FromProcessor::Blame { session: Session(0), validator: culprit });
+    for index in 0..2 {
+        cluster.nodes[index].from_processor(blame.clone());
+    }
+    cluster.turn();
+    assert!(cluster.fatal(3).is_none(), "6 of 7");
+    cluster.nodes[2].from_processor(blame);
+    cluster.turn();
+    assert_eq!(cluster.fatal(3), Some(crate::session::slash::Cause::InvalidParticipation));
+    cluster.assert_agreement();
+}
+
+#[test]
+fn invalid_signing_data_reported_by_one_honest_weight_ends_the_attempt_and_by_t_weight_slashes() {
+    // SIGN-11.
+    let mut cluster = Cluster::new(&[1; 7], &[Honest; 7]);
+    cluster.run_until(60, |c| c.log.iter().any(|b| format!("{b:?}").contains("kind: Kind(0)")));
+    cluster.turn();
+    let id =
+        sign::SignId { session: Session(0), id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
+    let participant = processor_messages::Participant::new(1).unwrap();
+    let report = FromProcessor::Sign(sign::FromProcessor::InvalidParticipant { id, participant });
+    for index in 1..4 {
+        cluster.nodes[index].from_processor(report.clone());
+    }
+    cluster.turn();
+    assert!(cluster.fatal(0).is_none());
+    assert_eq!(
+        status(&cluster.nodes[0]).topics[0].attempt,
+        Attempt(1),
+        "three of seven include an honest one"
+    );
+    for index in 4..6 {
+        cluster.nodes[index].from_processor(report.clone());
+    }
+    cluster.turn();
+    assert_eq!(cluster.fatal(0), Some(crate::session::slash::Cause::InvalidSigningData));
+    cluster.run_to_batches(60);
+    cluster.assert_agreement();
+}

@@ -1,0 +1,163 @@
+//! Whole clusters through key generation, confirmation and the signing of batches.
+
+use processor_messages::{Attempt, BatchId, sign::SigningId};
+
+use super::cluster::{Cluster, Manner::*, key_pair, status};
+use crate::session::{
+    slash::Cause,
+    status::Stage,
+    transaction::{Round, Signed},
+};
+
+#[test]
+fn validators_of_one_share_each_generate_confirm_and_sign() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.batches = 3;
+    cluster.run_to_batches(60);
+    cluster.assert_agreement();
+    assert_eq!(cluster.executed, [BatchId(0), BatchId(1), BatchId(2)]);
+    for node in &cluster.nodes {
+        let status = status(node);
+        assert_eq!(status.stage, Stage::KeysSet);
+        assert!(
+            status.topics.is_empty() && status.slashed.is_empty() && status.halted.is_none(),
+            "{status:?}"
+        );
+    }
+}
+
+#[test]
+fn multi_share_validators_generate_confirm_and_sign() {
+    // SIGN-2, and defects 7 and 8 of a system which counted validators where it meant key shares.
+    let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest; 4]);
+    cluster.run_to_batches(40);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn one_silent_validator_of_four_stops_nothing() {
+    for silent in 0..4 {
+        let mut manners = [Honest; 4];
+        manners[silent] = Silent;
+        let mut cluster = Cluster::new(&[1, 1, 1, 1], &manners);
+        cluster.run_to_batches(60);
+        cluster.assert_agreement();
+    }
+}
+
+#[test]
+fn whoever_withholds_shares_is_passed_over_in_the_next_attempt() {
+    // SIGN-8, SIGN-9, CONF-6.
+    for withholding in 0..4 {
+        let mut manners = [Honest; 4];
+        manners[withholding] = WithholdsShares;
+        let mut cluster = Cluster::new(&[3, 3, 2, 2], &manners);
+        cluster.run_to_batches(120);
+        cluster.assert_agreement();
+        if withholding < 3 {
+            // Among the first whose weight reaches t: once for the confirmation, once for the batch.
+            assert_eq!(cluster.points(withholding), 20, "validator {withholding}");
+        }
+        assert!((0..4).all(|i| cluster.fatal(i).is_none()));
+    }
+}
+
+#[test]
+fn a_diverging_processor_is_seen_and_left_alone() {
+    // CONF-3, CONF-9.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Diverges, Honest, Honest, Honest]);
+    cluster.run_until(40, |c| c.set_keys.is_some());
+    assert_eq!(cluster.set_keys.as_ref().unwrap().key_pair, key_pair(0));
+    let halted = status(&cluster.nodes[0]).halted.unwrap();
+    assert_eq!(halted.code, "KEY_PAIR_MISMATCH");
+    assert!((1..4).all(|i| status(&cluster.nodes[i]).halted.is_none()));
+}
+
+#[test]
+fn a_garbage_payload_slashes_its_signer_fatally_and_nobody_else_notices() {
+    // SIGN-3.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let slot = Signed::SlashReport(processor_messages::List::default()).slot();
+    cluster.injected.push((3, slot, vec![0xff; 40]));
+    cluster.run_to_batches(60);
+    cluster.assert_agreement();
+    assert_eq!(cluster.fatal(3), Some(Cause::Malformed));
+    assert!((0..3).all(|i| cluster.fatal(i).is_none()));
+}
+
+#[test]
+fn a_payload_in_a_foreign_slot_is_a_fatal_fault() {
+    // SIGN-3.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let elsewhere = Signed::SlashReport(processor_messages::List::default()).slot();
+    let blame = Signed::Blame { validator: cluster.nodes[0].validator() };
+    cluster.injected.push((2, elsewhere, blame.to_bytes()));
+    cluster.turn();
+    assert_eq!(cluster.fatal(2), Some(Cause::WrongSlot));
+}
+
+#[test]
+fn data_of_a_topic_nobody_agreed_on_or_of_a_future_attempt_is_a_fatal_fault() {
+    // SIGN-5, and defect 1: an unknown signing id harms its author alone.
+    let pieces = || processor_messages::List::new(vec![processor_messages::SigningPiece::default()]).unwrap();
+    let mut cluster = Cluster::new(&[1, 1, 1, 1, 1, 1, 1], &[Honest; 7]);
+    let (id, round) = (SigningId::Batch(BatchId(9)), Round::Preprocess);
+    cluster.inject(6, &Signed::SigningData { id, attempt: Attempt(0), round, pieces: pieces() });
+    let commitments = [1; 64];
+    cluster
+        .inject(5, &Signed::ConfirmationNonces { attempt: Attempt(0), commitments, key_pair: key_pair(0) });
+    cluster.turn();
+    assert_eq!(cluster.fatal(6), Some(Cause::Premature));
+    assert_eq!(cluster.fatal(5), Some(Cause::Malformed), "commitments which are no points");
+    cluster.run_to_batches(60);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn voting_against_a_non_member_slashes_the_voter() {
+    // Defect 2: not the account which was named.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.inject(1, &Signed::Blame { validator: processor_messages::Validator([9; 32]) });
+    cluster.run_to_batches(60);
+    assert_eq!(cluster.fatal(1), Some(Cause::NotAMember));
+    cluster.assert_agreement();
+}
+
+#[test]
+fn a_share_of_a_validator_who_is_not_selected_is_counted_against_it_and_used_by_nobody() {
+    // SIGN-7, and defect 6.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_until(40, |c| status(&c.nodes[0]).stage == Stage::ConfirmationShares);
+    // The first three are selected; the fourth published its nonces in the same block.
+    cluster.inject(3, &Signed::ConfirmationShare { attempt: Attempt(0), share: [1; 32] });
+    cluster.run_to_batches(60);
+    assert_eq!(cluster.points(3), 100);
+    assert!(cluster.fatal(3).is_none());
+    cluster.assert_agreement();
+}
+
+#[test]
+fn a_wrong_share_of_the_confirmation_names_its_author_at_every_node_and_the_next_attempt_succeeds() {
+    // CONF-7.
+    let mut cluster = Cluster::new(&[3, 3, 2, 2], &[WithholdsShares, Honest, Honest, Honest]);
+    cluster.run_until(40, |c| status(&c.nodes[1]).stage == Stage::ConfirmationShares);
+    cluster.inject(0, &Signed::ConfirmationShare { attempt: Attempt(0), share: [1; 32] });
+    cluster.turn();
+    assert_eq!(cluster.fatal(0), Some(Cause::InvalidShare));
+    cluster.run_to_batches(60);
+    cluster.assert_agreement();
+    assert!((1..4).all(|i| cluster.fatal(i).is_none()));
+}
+
+#[test]
+fn pieces_which_are_not_one_for_each_key_share_are_a_fatal_fault() {
+    let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest, Honest, Honest, WithholdsShares]);
+    cluster.run_until(60, |c| c.log.iter().any(|b| format!("{b:?}").contains("kind: Kind(0)")));
+    cluster.turn();
+    let pieces = processor_messages::List::new(vec![processor_messages::SigningPiece::default()]).unwrap();
+    let id = SigningId::Batch(BatchId(0));
+    // The next nonce of that order is the share's.
+    cluster.inject(3, &Signed::SigningData { id, attempt: Attempt(0), round: Round::Share, pieces });
+    cluster.turn();
+    assert_eq!(cluster.fatal(3), Some(Cause::WrongCount));
+}
