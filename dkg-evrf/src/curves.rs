@@ -2,7 +2,8 @@
 
 use arithmetic_bulletproofs::ProofCurve;
 use ciphersuite::Ciphersuite;
-use embedded_curves::{Base, EmbeddedCurve, Embedwards25519, Secq256k1};
+use divisor_circuit::DivisorCurve;
+use embedded_curves::{Base, Embedwards25519, Secq256k1};
 use ff::PrimeField;
 use group::GroupEncoding;
 use zeroize::Zeroizing;
@@ -12,7 +13,7 @@ pub trait SigningCurve: Ciphersuite {
     /// Its group, as the argument uses it.
     type Group: ProofCurve<Scalar = Base<Self::Embedded>>;
     /// The curve over the field of its scalars.
-    type Embedded: EmbeddedCurve;
+    type Embedded: DivisorCurve;
 
     /// A scalar, as the ciphersuite has it.
     fn scalar(scalar: &Base<Self::Embedded>) -> Self::F;

@@ -11,7 +11,7 @@ use embedded_curves::registration::KeyBytes;
 
 use crate::curves::{EmbeddedPoint, SigningCurve};
 use crate::error::{Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError};
-use crate::proof::Shape;
+use crate::proof::{Shape, Tables};
 use crate::transcript;
 
 /// The version of format, labels, generators, hash suites and row counts. Zero until the security argument is reviewed.
@@ -65,6 +65,7 @@ pub struct Parameters<C: SigningCurve> {
     pub(crate) shares: u16,
     pub(crate) members: Vec<Member<C>>,
     pub(crate) shape: Shape,
+    pub(crate) tables: Tables<C>,
     pub(crate) generators: Arc<Generators<C::Group>>,
 }
 
@@ -91,7 +92,8 @@ impl<C: SigningCurve> Parameters<C> {
         let shape = Shape::new::<C>(shares, greatest_weight);
         let generators = Generators::cached(shape.rows).expect("the greatest shape has few enough rows");
         let context = context_hash::<C>(session, threshold, validators);
-        Ok(Self { context, threshold, shares, members, shape, generators })
+        let tables = Tables::new(&members);
+        Ok(Self { context, threshold, shares, members, shape, tables, generators })
     }
 
     /// The hash of everything in these parameters, and of the version.

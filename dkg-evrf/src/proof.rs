@@ -17,7 +17,7 @@ use crate::participation::{Argument, Dealing};
 use crate::secrets::{Dealt, Secret};
 use crate::transcript;
 
-pub(crate) use claims::Shape;
+pub(crate) use claims::{Shape, Tables};
 
 /// A dealing's proof is refused without any multi-scalar multiplication.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ pub(crate) fn prove<C: SigningCurve>(
     openings.extend_from_slice(&dealt.pads);
     let blinds = vec![Scalar::<C>::ZERO; openings.len()];
     let mut circuit = Circuit::proving(tape.to_vec(), openings);
-    claims.constrain(&challenge, &mut circuit);
+    claims.constrain(&challenge, &mut circuit)?;
     let proof = bulletproofs::prove(generators, &mut transcript, &circuit, &committed, &blinds, &mut rng)
         .map_err(|_| Error::SelfCheck)?;
     let purity = purity::prove(&mut transcript, &dealt.polynomial, &mut rng);
@@ -70,7 +70,7 @@ pub(crate) fn equations<C: SigningCurve>(
     transcript.vector_commitments(generators.rows(), &argument.tape);
     let challenge = claims.challenge(&mut transcript);
     let mut circuit = Circuit::verifying(parameters.shape.tape_len, 1 + dealing.shares.len());
-    claims.constrain(&challenge, &mut circuit);
+    claims.constrain(&challenge, &mut circuit).map_err(|_| Refused)?;
     let bulletproofs::Claims { mut identity, vectors, opening_scalars } =
         bulletproofs::verify(generators, &mut transcript, &circuit, &argument.tape, &argument.proof)
             .map_err(|_| Refused)?;

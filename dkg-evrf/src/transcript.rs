@@ -49,6 +49,11 @@ pub(crate) fn statement<C: SigningCurve>(
     transcript
 }
 
+/// The seed of the gadget's line, after the tape's commitments (rule EVRF-7).
+pub(crate) fn divisor_seed(transcript: &mut Transcript) -> [u8; 64] {
+    transcript.challenge(b"divisor")
+}
+
 /// The challenge which combines the coefficients, after the argument (rule EVRF-8).
 pub(crate) fn purity_combination<C: SigningCurve>(transcript: &mut Transcript) -> Scalar<C> {
     C::Group::scalar_from_wide(&transcript.challenge(b"purity r"))
