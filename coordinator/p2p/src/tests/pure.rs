@@ -1,0 +1,105 @@
+//! The parts without a socket.
+
+use std::time::Instant;
+
+use super::*;
+use crate::{dial::Dialer, identity, quota::Bucket};
+
+/// P2P-3
+#[test]
+fn a_peer_id_is_the_validators_key_and_back() {
+    let id = identity::peer_id(validator(3));
+    assert_eq!(identity::validator(&id), Some(validator(3)));
+    let libp2p_key = libp2p::identity::Keypair::generate_ed25519().public().to_peer_id();
+    assert_eq!(identity::validator(&libp2p_key), None, "a libp2p key is nobody's");
+}
+
+/// P2P-12
+#[test]
+fn a_bucket_gives_its_capacity_at_once_and_its_rate_over_time() {
+    let start = Instant::now();
+    let mut bucket = Bucket::full(100, 10, start);
+    assert!(bucket.take(100, start));
+    assert!(!bucket.take(1, start));
+    assert!(!bucket.take(6, start + Duration::from_millis(500)), "nothing is taken when refused");
+    assert!(bucket.take(5, start + Duration::from_millis(500)));
+    assert!(!bucket.take(101, start + Duration::from_secs(3600)), "never more than the capacity");
+    assert!(bucket.take(100, start + Duration::from_secs(3600)));
+    assert!(!bucket.take(1, start), "time that runs back gives nothing");
+}
+
+/// P2P-12: small steps lose nothing to rounding.
+#[test]
+fn a_bucket_asked_often_gives_its_rate_exactly() {
+    let start = Instant::now();
+    let mut bucket = Bucket::full(1_000, 7, start);
+    assert!(bucket.take(1_000, start));
+    let taken =
+        (1..=10_000u32).filter(|ms| bucket.take(1, start + Duration::from_millis((*ms).into()))).count();
+    assert!((69..=70).contains(&taken), "{taken}");
+}
+
+fn dialer_of_the_smaller_key() -> (Dialer, Validator) {
+    let (small, great) = if validator(0) < validator(1) { (0, 1) } else { (1, 0) };
+    let dialer = Dialer::new(validator(small), Duration::from_secs(1), Duration::from_secs(8));
+    (dialer, validator(great))
+}
+
+/// P2P-13
+#[test]
+fn failed_dials_back_off_to_the_bound() {
+    let (mut dialer, other) = dialer_of_the_smaller_key();
+    let mut now = Instant::now();
+    dialer.set(vec![(other, vec!["somewhere:1".into()])], now);
+    let mut delays = Vec::new();
+    for _ in 0..6 {
+        assert_eq!(dialer.due(now).len(), 1);
+        assert!(dialer.due(now).is_empty(), "one attempt at a time");
+        dialer.failed(&other, now);
+        let next = dialer.next().unwrap();
+        delays.push((next - now).as_secs());
+        now = next;
+    }
+    assert_eq!(delays, [1, 2, 4, 8, 8, 8]);
+}
+
+/// P2P-13
+#[test]
+fn a_connection_that_lived_resets_the_delay_and_one_that_flaps_does_not() {
+    let (mut dialer, other) = dialer_of_the_smaller_key();
+    let start = Instant::now();
+    dialer.set(vec![(other, vec!["somewhere:1".into()])], start);
+    let delay_after = |dialer: &mut Dialer, at: Instant, lived: Duration| {
+        dialer.due(at);
+        dialer.connected(&other, at);
+        assert_eq!(dialer.next(), None);
+        dialer.disconnected(&other, at + lived);
+        dialer.next().unwrap() - (at + lived)
+    };
+    assert_eq!(delay_after(&mut dialer, start, Duration::ZERO).as_secs(), 1);
+    let later = start + Duration::from_secs(5);
+    assert_eq!(delay_after(&mut dialer, later, Duration::ZERO).as_secs(), 2);
+    let later = start + Duration::from_secs(50);
+    assert_eq!(delay_after(&mut dialer, later, Duration::from_secs(60)).as_secs(), 1);
+}
+
+/// P2P-13
+#[test]
+fn of_two_validators_the_smaller_key_dials_first() {
+    let (small, great) = if validator(0) < validator(1) { (0, 1) } else { (1, 0) };
+    let now = Instant::now();
+    let next = |me, other| {
+        let mut dialer = Dialer::new(validator(me), Duration::from_secs(1), Duration::from_secs(8));
+        dialer.set(
+            vec![(validator(other), vec!["somewhere:1".into()]), (validator(me), vec!["here:1".into()])],
+            now,
+        );
+        assert!(
+            dialer.due(now).iter().all(|(validator, _)| *validator == super::validator(other)),
+            "never ourselves"
+        );
+        dialer.next()
+    };
+    assert_eq!(next(small, great), None, "it is dialing");
+    assert_eq!(next(great, small), Some(now + Duration::from_secs(4)));
+}
