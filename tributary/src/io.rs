@@ -159,10 +159,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(3),
-            heartbeat: Duration::from_secs(60),
+            heartbeat: Duration::from_mins(1),
             propose: Duration::from_secs(3),
             vote: Duration::from_secs(1),
-            max_timeout: Duration::from_secs(60),
+            max_timeout: Duration::from_mins(1),
             rebroadcast: Duration::from_secs(5),
             sync: Duration::from_secs(2),
             resend: Duration::from_secs(5),

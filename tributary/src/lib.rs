@@ -80,6 +80,7 @@ mod log;
 mod members;
 mod merkle;
 mod node;
+mod prune;
 mod signing;
 mod spec;
 mod transaction;
@@ -97,6 +98,7 @@ pub use members::{
 };
 pub use merkle::merkle_root;
 pub use node::{Node, Open, Status, halted, latest_decided, record_halt};
+pub use prune::prune;
 pub use spec::{Spec, SpecValidator};
 pub use transaction::{
     Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,

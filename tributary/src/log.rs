@@ -4,7 +4,7 @@
 use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::Genesis;
 
-use crate::{Block, BlockHash, wire::Entry};
+use crate::{Block, BlockHash, prune::clear, wire::Entry};
 
 const LOG: Table<(Genesis, u64, u32), Entry> = Table::new("tributary/log");
 const BODIES: Table<(Genesis, u64, [u8; 32]), Block> = Table::new("tributary/bodies");
@@ -85,4 +85,9 @@ pub(crate) fn bodies(
 ) -> Result<Vec<(BlockHash, Block)>, StoreError> {
     let rows = BODIES.scan(db, &(genesis, height), None, MOST_BODIES)?;
     Ok(rows.into_iter().map(|((_, _, hash), block)| (BlockHash(hash), block)).collect())
+}
+
+pub(crate) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    let log = clear(&LOG, txn, genesis, limit)?;
+    Ok(clear(&BODIES, txn, genesis, limit)? && log)
 }

@@ -31,11 +31,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn body(&self) -> usize {
+    pub(crate) fn body(self) -> usize {
         usize::try_from(self.body_bytes).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn transaction(&self) -> usize {
+    pub(crate) fn transaction(self) -> usize {
         usize::try_from(self.transaction_bytes).unwrap_or(usize::MAX)
     }
 }
@@ -79,7 +79,7 @@ pub struct Member {
 pub struct Members {
     genesis: Genesis,
     limits: Limits,
-    members: Vec<Member>,
+    list: Vec<Member>,
     index: BTreeMap<Validator, usize>,
     total: u64,
     /// Member indices; the proposer of (height, round) is at `(height + round) mod length` (`TRIB-8`).
@@ -123,7 +123,7 @@ impl Members {
             return Err(MembersError::Weight(total));
         }
         let schedule = schedule(&members, total);
-        Ok(Self { genesis, limits, members, index, total, schedule })
+        Ok(Self { genesis, limits, list: members, index, total, schedule })
     }
 
     /// The chain's id, which every signature binds.
@@ -138,22 +138,22 @@ impl Members {
 
     /// All members in set order.
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter()
+        self.list.iter()
     }
 
     /// The number of members.
     pub fn count(&self) -> usize {
-        self.members.len()
+        self.list.len()
     }
 
     /// The member of this account.
     pub fn get(&self, validator: &Validator) -> Option<&Member> {
-        self.members.get(*self.index.get(validator)?)
+        self.list.get(*self.index.get(validator)?)
     }
 
     /// The member at this place of the set order.
     pub fn at(&self, index: usize) -> Option<&Member> {
-        self.members.get(index)
+        self.list.get(index)
     }
 
     /// The sum of weights.

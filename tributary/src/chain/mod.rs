@@ -156,6 +156,10 @@ pub fn own_waiting(db: &dyn Read, genesis: Genesis) -> Result<usize, StoreError>
     Ok(rows::OWN.scan(db, &genesis, None, MOST_OWN)?.len())
 }
 
+pub(crate) fn prune(txn: &mut dyn Txn, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    rows::prune(txn, genesis, limit)
+}
+
 /// The application of a tributary.
 pub struct Chain {
     key: SecretKey,
@@ -288,12 +292,10 @@ impl Chain {
         let mut says = Vec::new();
         for transaction in transactions {
             match transaction {
-                Transaction::Provided { .. } => {}
                 Transaction::Evidence(evidence) => {
                     rows::EVIDENCE.delete(txn, &(genesis, evidence.validator));
                     says.push(Say::Event(format!("{} equivocated; proven on the chain", evidence.validator)));
                 }
-                Transaction::Unsigned(_) => {}
                 Transaction::Signed(signed) if signed.signer == self.me => {
                     let order = signed.order.to_vec();
                     rows::OWN.delete(txn, &(genesis, order.clone(), signed.nonce));
@@ -302,7 +304,7 @@ impl Chain {
                         says.push(self.send_own(members, Transaction::Signed(next)));
                     }
                 }
-                Transaction::Signed(_) => {}
+                Transaction::Provided { .. } | Transaction::Unsigned(_) | Transaction::Signed(_) => {}
             }
             self.mempool.settled(transaction);
         }

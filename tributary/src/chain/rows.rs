@@ -1,9 +1,9 @@
 //! The tables of a tributary, all scoped by its genesis.
 
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction as Txn};
 use processor_messages::{Genesis, Validator};
 
-use crate::{Evidence, Order, Payload, SignedTransaction};
+use crate::{Evidence, Order, Payload, SignedTransaction, prune::clear};
 
 // Replicated: functions of the decided blocks alone.
 
@@ -45,4 +45,21 @@ pub(super) fn nonce(
     order: &Order,
 ) -> Result<u32, StoreError> {
     Ok(NONCES.get(db, &(genesis, signer, order.to_vec()))?.unwrap_or(0))
+}
+
+pub(super) fn prune(txn: &mut dyn Txn, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    let mut done = clear(&NONCES, txn, genesis, limit)?;
+    done &= clear(&UNSIGNED, txn, genesis, limit)?;
+    done &= clear(&EQUIVOCATED, txn, genesis, limit)?;
+    done &= clear(&AGREED, txn, genesis, limit)?;
+    done &= clear(&AGREED_COUNT, txn, genesis, limit)?;
+    done &= clear(&LOCAL, txn, genesis, limit)?;
+    done &= clear(&LOCAL_COUNT, txn, genesis, limit)?;
+    done &= clear(&REQUIRES, txn, genesis, limit)?;
+    done &= clear(&OWN, txn, genesis, limit)?;
+    done &= clear(&OWN_NEXT, txn, genesis, limit)?;
+    done &= clear(&EVIDENCE, txn, genesis, limit)?;
+    STATE.delete(txn, &genesis);
+    HANDLEABLE.delete(txn, &genesis);
+    Ok(done)
 }

@@ -148,8 +148,12 @@ impl Effects {
                 self.schedule(timeout);
                 r.resume_with(())
             }
-            // The body of a proposal is sent along with every proposal of ours.
-            Effect::StartRound(.., r) | Effect::RestreamProposal(.., r) => r.resume_with(()),
+            // The body of a proposal is sent along with every proposal of ours, and blocks with certificates do
+            // not come this way.
+            Effect::StartRound(.., r)
+            | Effect::RestreamProposal(.., r)
+            | Effect::CertVerifiedSyncValue(.., r)
+            | Effect::CertRejectedSyncValue(.., r) => r.resume_with(()),
             Effect::PublishConsensusMsg(message, r) => {
                 self.acts.push(Act::Send(convert::consensus_out(&message)));
                 r.resume_with(())
@@ -212,8 +216,6 @@ impl Effects {
             }
             // Vote extensions are disabled, and blocks with certificates do not come this way.
             Effect::VerifyExtendedCommitCertificate(.., r) => r.resume_with(certificate_result(false)),
-            Effect::CertVerifiedSyncValue(.., r) => r.resume_with(()),
-            Effect::CertRejectedSyncValue(.., r) => r.resume_with(()),
             Effect::ExtendVote(.., r) => r.resume_with(None),
             Effect::VerifyVoteExtension(.., r) => {
                 r.resume_with(Err(VoteExtensionError::InvalidVoteExtension))
@@ -388,6 +390,7 @@ fn liveness_out(message: &LivenessMsg<Ctx>) -> Message {
     }
 }
 
+#[allow(clippy::result_large_err, reason = "the core's type")]
 fn certificate_result(valid: bool) -> Result<(), CertificateError<Ctx>> {
     if valid { Ok(()) } else { Err(CertificateError::VerificationError(None)) }
 }

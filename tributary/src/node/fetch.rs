@@ -18,6 +18,10 @@ use crate::{
 /// The greatest working height reported to a node that comes back, once enough weight reported.
 const RECOVERY: Table<Genesis, Option<u64>> = Table::new("tributary/recovery");
 
+pub(super) fn forget(txn: &mut dyn Transaction, genesis: Genesis) {
+    RECOVERY.delete(txn, &genesis);
+}
+
 /// What members claim, and whom we asked. Bounded by the number of members.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
@@ -130,11 +134,10 @@ impl<A: Application> Core<A> {
             return Ok(());
         }
         let answer = match Ask::decode(bytes) {
-            Ok(Ask::Status) => Answer::Status(self.tip.certificate.clone()),
             Ok(Ask::Blocks(height)) if (height > 0) && (height <= self.tip.height) => {
                 Answer::Blocks(self.decided_from(txn, height)?)
             }
-            Ok(Ask::Blocks(_)) => Answer::Status(self.tip.certificate.clone()),
+            Ok(Ask::Status | Ask::Blocks(_)) => Answer::Status(self.tip.certificate.clone()),
             Err(_) => return Ok(()),
         };
         self.outputs.push(Output::Respond { id, bytes: encode(&answer) });

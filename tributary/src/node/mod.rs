@@ -64,6 +64,12 @@ pub fn latest_decided(db: &dyn Read, genesis: Genesis) -> Result<TributaryBlock,
     Ok(TributaryBlock(TIP.get(db, &genesis)?.unwrap_or(0)))
 }
 
+/// Deletes the rows which say where a chain is.
+pub(crate) fn forget(txn: &mut dyn Transaction, genesis: Genesis) {
+    TIP.delete(txn, &genesis);
+    fetch::forget(txn, genesis);
+}
+
 /// How a node is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Open {

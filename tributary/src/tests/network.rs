@@ -250,7 +250,7 @@ impl Network {
             self.now = event.at;
             self.happen(event.what);
             // Reading stores costs; now and then is often enough.
-            if (self.number % 64 == 0) && done(self) {
+            if (self.number.is_multiple_of(64)) && done(self) {
                 return true;
             }
         }
@@ -404,7 +404,10 @@ impl Network {
     fn send(&mut self, from: usize, to: usize, input: Input<ChainInput>) {
         if self.faulty() {
             if self.faults.partition && (self.below(2000) == 0) {
-                self.split = (0..self.peers.len()).filter(|_| self.rng.next_u32() % 2 == 0).collect();
+                self.split =
+                    (0..self.peers.len()).filter(|_| self.rng.next_u32().is_multiple_of(2)).collect();
+                let after = self.below(800 * MS);
+                self.schedule(after, What::Heal);
             }
             if (self.split.contains(&from) != self.split.contains(&to))
                 || (self.below(100) < self.faults.loss)
