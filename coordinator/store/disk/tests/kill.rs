@@ -34,22 +34,34 @@ fn key(step: u64) -> Vec<u8> {
 }
 
 fn value(step: u64) -> Vec<u8> {
-    vec![u8::try_from(step % 251).unwrap(); usize::try_from(step * 37 % 900).unwrap()]
+    let length = if step % 10 == 0 { 1_500 } else { 100 };
+    vec![u8::try_from(step % 251).unwrap(); length]
 }
 
 /// Steps keep the last `KEPT` keys; the step's number is under `last`.
 const KEPT: u64 = 50;
+
+/// Checks that the state is that after some number of steps, and returns it.
+fn check(store: &DiskStore) -> u64 {
+    let found = last(store);
+    let kept = 1.max((found + 1).saturating_sub(KEPT))..=found;
+    let expected: Vec<_> = kept.map(|step| (key(step), value(step))).collect();
+    let pairs = store.read(|db| db.scan(b"step", &[], usize::MAX)).unwrap();
+    assert!(pairs == expected, "the state is not that after {found} steps");
+    found
+}
 
 fn last(store: &DiskStore) -> u64 {
     let bytes = store.read(|db| db.get(b"last")).unwrap();
     bytes.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().unwrap()))
 }
 
-/// The child: writes steps, several at once, and reports each that is durable, until it is killed.
+/// The child: reports what it finds, writes steps, several at once, and reports each that is durable, until
+/// it is killed.
 fn write_for_ever(directory: &Path) -> ! {
     let store = DiskStore::open_with(directory, CONFIG).unwrap();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "begin").unwrap();
+    writeln!(out, "found {}", check(&store)).unwrap();
     for first in (last(&store) + 1..).step_by(3) {
         let commits: Vec<_> = (first..first + 3).map(|step| (step, submit(&store, step))).collect();
         for (step, commit) in commits {
@@ -84,32 +96,34 @@ fn spawn(directory: &Path) -> (Child, BufReader<ChildStdout>) {
     (child, out)
 }
 
-/// Lets the child report `lines` lines, kills it a random moment later, and returns the last step it reported.
-fn kill_after(lines: usize, spins: u32, directory: &Path) -> Option<u64> {
+/// Lets the child report `lines` durable steps and kills it a random moment later; returns what it found and
+/// the last step it reported.
+fn kill_after(lines: usize, spins: u32, directory: &Path) -> (u64, u64) {
     let (mut child, mut out) = spawn(directory);
-    let mut reported = None;
+    let (mut found, mut reported) = (None, None);
+    let (mut seen, mut killed) = (0, false);
     let mut line = String::new();
-    let mut seen = 0;
-    let mut killed = false;
-    loop {
-        line.clear();
-        if out.read_line(&mut line).unwrap() == 0 {
-            break;
-        }
+    while out.read_line(&mut line).unwrap() > 0 {
         // The test harness prints lines of its own. A killed process may leave half a line.
-        let Some(whole) = line.strip_suffix('\n') else { continue };
+        let whole = line.strip_suffix('\n').unwrap_or_default();
+        if let Some((_, step)) = whole.split_once("found ") {
+            found = Some(step.parse().unwrap());
+        }
         if let Some((_, step)) = whole.split_once("durable ") {
             reported = Some(step.parse().unwrap());
             seen += 1;
         }
-        if !killed && (seen >= lines && (lines > 0 || whole.ends_with("begin"))) {
+        if !killed && found.is_some() && seen >= lines {
             (0..spins).for_each(|_| std::hint::spin_loop());
             child.kill().unwrap();
             killed = true;
         }
+        line.clear();
     }
+    assert!(killed, "the child ended by itself: {}", child.wait().unwrap());
     child.wait().unwrap();
-    reported
+    let found = found.unwrap();
+    (found, reported.unwrap_or(found))
 }
 
 #[test]
@@ -122,16 +136,11 @@ fn what_a_killed_process_reported_durable_is_there() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut former = 0;
     for kill in 0..KILLS {
-        let lines = usize::try_from(rng.next_u32() % 200).unwrap();
-        let reported = kill_after(lines, rng.next_u32() % 2_000_000, directory.path()).unwrap_or(former);
-        let store = DiskStore::open_with(directory.path(), CONFIG).unwrap();
-        let found = last(&store);
-        assert!(found >= reported, "kill {kill}: {reported} was reported durable, {found} is there");
-        let expected: Vec<_> =
-            (1.max((found + 1).saturating_sub(KEPT))..=found).map(|step| (key(step), value(step))).collect();
-        let pairs = store.read(|db| db.scan(b"step", &[], usize::MAX)).unwrap();
-        assert!(pairs == expected, "kill {kill}: the state is not that after {found} steps");
-        former = found;
+        let lines = usize::try_from(rng.next_u32() % 60).unwrap();
+        let (found, reported) = kill_after(lines, rng.next_u32() % 2_000_000, directory.path());
+        assert!(found >= former, "kill {kill}: {former} was reported durable, {found} is there");
+        former = reported;
     }
-    assert!(former > u64::try_from(KILLS).unwrap(), "the children wrote");
+    let store = DiskStore::open_with(directory.path(), CONFIG).unwrap();
+    assert!(check(&store) >= former && former > u64::try_from(KILLS).unwrap(), "the children wrote");
 }

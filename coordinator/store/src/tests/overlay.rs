@@ -1,0 +1,61 @@
+//! Writes over a state read as if they had been done to it.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::{MAX_KEY_BYTES, MAX_STEP_BYTES, MemoryStore, Overlay, Read as _, Store as _, StoreError, Writes};
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(0..3_u8, 0..4)
+}
+
+proptest! {
+    #[test]
+    fn an_overlay_reads_like_the_merged_state(
+        base in proptest::collection::btree_map(key(), any::<[u8; 2]>(), 0..20),
+        writes in proptest::collection::btree_map(key(), any::<Option<[u8; 2]>>(), 0..20),
+        (prefix, from) in (key(), key()),
+        limit in 0..12_usize,
+    ) {
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> =
+            base.iter().map(|(key, value)| (key.clone(), value.to_vec())).collect();
+        for (key, value) in &writes {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.to_vec()),
+                None => merged.remove(key),
+            };
+        }
+        let store = MemoryStore::default();
+        drop(store.write(|txn| {
+            base.into_iter().for_each(|(key, value)| txn.put(key, value.to_vec()));
+            Ok::<_, StoreError>(())
+        }));
+        let writes: Writes = writes.into_iter().map(|(k, v)| (k, v.map(|v| v.to_vec()))).collect();
+        store.read(|db| {
+            let overlay = Overlay::new(db, &writes);
+            let expected: Vec<_> = merged.iter()
+                .filter(|(key, _)| key.starts_with(&prefix) && **key >= from)
+                .take(limit)
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            assert_eq!(overlay.scan(&prefix, &from, limit).unwrap(), expected);
+            assert_eq!(overlay.get(&from).unwrap().as_ref(), merged.get(&from));
+        });
+    }
+}
+
+#[test]
+fn a_step_beyond_the_bounds_is_refused_and_nothing_of_it_is_kept() {
+    // STORE-12.
+    let store = MemoryStore::default();
+    for (key, value) in [(vec![0; MAX_KEY_BYTES + 1], vec![]), (vec![0], vec![0; MAX_STEP_BYTES])] {
+        let written = store.write(|txn| {
+            txn.put(b"before".to_vec(), vec![]);
+            txn.put(key, value);
+            Ok::<_, StoreError>(())
+        });
+        assert!(matches!(written, Err(StoreError::TooLarge { .. })));
+        assert_eq!(store.read(|db| db.get(b"before")), Ok(None));
+    }
+}
