@@ -136,7 +136,7 @@ fn what_a_killed_process_reported_durable_is_there() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut former = 0;
     for kill in 0..KILLS {
-        let lines = usize::try_from(rng.next_u32() % 60).unwrap();
+        let lines = usize::try_from(rng.next_u32() % 30).unwrap();
         let (found, reported) = kill_after(lines, rng.next_u32() % 2_000_000, directory.path());
         assert!(found >= former, "kill {kill}: {former} was reported durable, {found} is there");
         former = reported;

@@ -169,7 +169,7 @@ proptest! {
                 }
                 Act::Crash(kept) => {
                     store = store.crash_keeping(kept);
-                    durable = undurable.drain(..kept.min(undurable.len())).last().unwrap_or(durable);
+                    durable = undurable.drain(..kept.min(undurable.len())).next_back().unwrap_or(durable);
                     undurable.clear();
                     models = durable.clone();
                 }

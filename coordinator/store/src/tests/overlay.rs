@@ -28,7 +28,9 @@ proptest! {
         }
         let store = MemoryStore::default();
         drop(store.write(|txn| {
-            base.into_iter().for_each(|(key, value)| txn.put(key, value.to_vec()));
+            for (key, value) in base {
+                txn.put(key, value.to_vec());
+            }
             Ok::<_, StoreError>(())
         }));
         let writes: Writes = writes.into_iter().map(|(k, v)| (k, v.map(|v| v.to_vec()))).collect();
