@@ -1,1 +1,39 @@
 //! A processor with a real DKG, real FROST signing and a simulated external network.
+//!
+//! ```text
+//! coordinator's queue --service::receive--> rules --letters--> service::send --> coordinator's queue
+//!                                            ^  ^
+//!            service::work (dkg, seconds) ---+  +--- service::scan (external_network, the time)
+//! ```
+//!
+//! One process for each validator and network. It holds the embedded secrets and the secret shares; the coordinator
+//! never sees either. It generates keys with the other processors of its network by `dkg-evrf`, makes batches of its
+//! network's deposits, and signs with the base key by FROST.
+//!
+//! What it deliberately does not do: it watches no real network (see [`external_network`]), pays nothing out, and has
+//! no way to hand over coins from one set to the next.
+//!
+//! What callers uphold: one process for each data directory and for each service key, and files of keys which are
+//! backed up: without the embedded keys a lost disk cannot be recovered.
+//!
+//! Specification: `spec/processor.md` (PROC-n), `spec/messages.md`, `spec/message-queue.md`.
+
+pub mod cli;
+pub mod config;
+pub mod dkg;
+pub mod external_network;
+pub mod frost;
+pub mod processor;
+pub mod rules;
+pub mod secrets;
+pub mod service;
+pub mod start;
+pub mod status;
+pub mod vault;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, ConfigError, EXIT_CONFIG};
+pub use secrets::Bundle;
+pub use start::{StartError, init};

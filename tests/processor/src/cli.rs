@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{Config, StartError, dkg::KeyGeneration, start};
+
+/// A processor with a real DKG, real FROST signing and a simulated external network.
+#[derive(Parser, Debug)]
+#[command(version)]
+pub struct Arguments {
+    /// How the log is written, to standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make the keys which are missing, and print the public bundle to register as JSON.
+    Init {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Run.
+    Run {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Check the configuration and the keys, and print the public bundle.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+}
+
+/// Runs a command with the key generation to use; the process's exit code.
+pub fn main(arguments: Arguments, dkg: Arc<dyn KeyGeneration>) -> ExitCode {
+    init_log(arguments.log_format);
+    let done = match arguments.command {
+        Command::Init { config } => {
+            Config::read(&config).map_err(StartError::from).and_then(|c| start::init(&c)).map(|b| print(&b))
+        }
+        Command::Check { config } => Config::read(&config)
+            .map_err(StartError::from)
+            .and_then(|c| Ok(crate::secrets::open(&c)?.1))
+            .map(|b| print(&b)),
+        Command::Run { config } => run(&config, dkg),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(stage = "failed", %error, "the processor cannot go on");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(config: &std::path::Path, dkg: Arc<dyn KeyGeneration>) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .worker_threads(1)
+        .thread_name("processor")
+        .build()
+        .map_err(|source| StartError::Io { path: PathBuf::from("async runtime"), source })?;
+    let outcome = runtime.block_on(start::run(config, dkg, interrupted()));
+    // A computation under way is done again after the next start.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Completes when the process is asked to end.
+pub async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+fn init_log(format: LogFormat) {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An embedding process may have a log already.
+    let _ = match format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}
+
+#[allow(clippy::print_stdout, reason = "the command's result")]
+fn print(bundle: &crate::Bundle) {
+    println!("{}", serde_json::to_string_pretty(bundle).expect("plain data"));
+}

@@ -1,0 +1,86 @@
+use super::*;
+
+fn text() -> String {
+    format!(
+        r#"network = "bitcoin"
+validator = "{}"
+chain_id = "testnet"
+chain = ""
+data_dir = "data"
+embedded_keys_file = "embedded.keys"
+service_keys_file = "/absolute/service.keys"
+passphrase_file = "passphrase"
+
+[coordinator]
+url = "http://127.0.0.1:8080"
+service_key = ""
+
+[external_network]
+start_unix_ms = 5
+block_interval_ms = 2000
+blocks_between_deposits = 3
+deposits = 2
+"#,
+        "01".repeat(32)
+    )
+}
+
+fn refused(from: &str, to: &str) -> String {
+    let text = text();
+    assert!(text.contains(from));
+    Config::parse(Path::new("/etc/p.toml"), &text.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+/// `PROC-12`.
+#[test]
+fn a_right_file_is_accepted_and_paths_are_relative_to_it() {
+    let config = Config::parse(Path::new("/etc/p.toml"), &text()).unwrap();
+    assert_eq!(config.data_dir, Path::new("/etc/data"));
+    assert_eq!(config.service_keys_file, Path::new("/absolute/service.keys"));
+    assert_eq!((config.chain, config.coordinator_key), (None, None));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_file_and_line() {
+    let error = refused("chain_id", "chian_id");
+    assert!(error.starts_with("/etc/p.toml:3: `chian_id = \"testnet\"`: unknown field"), "{error}");
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_line_and_what_to_write() {
+    for (from, to, line, remedy) in [
+        ("2000", "0", 16, "from 1 to"),
+        ("= 3", "= 0", 17, "from 1 to"),
+        ("= 2\n", "= 900\n", 18, "from 0 to 256"),
+        ("http://127.0.0.1:8080", "ftp://x", 11, "http://host:port"),
+        ("http://127.0.0.1:8080", "http://user:pw@x", 11, "http://host:port"),
+        ("service_key = \"\"", "service_key = \"12\"", 12, "64 hexadecimal"),
+        ("chain = \"\"", "chain = \"zz\"", 4, "genesis hash"),
+        ("bitcoin", "Bitcoin", 1, "a-z, 0-9"),
+        ("testnet", "", 3, "1 to 64"),
+        ("\"data\"", "7", 5, "expected"),
+    ] {
+        let error = refused(from, to);
+        assert!(error.starts_with(&format!("/etc/p.toml:{line}:")) && error.contains(remedy), "{error}");
+    }
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    let error = refused("chain_id = \"testnet\"\n", "");
+    assert!(error.contains("missing field `chain_id`"), "{error}");
+}
+
+#[test]
+fn what_sounds_secret_is_not_repeated() {
+    for key in ["passphrase", "secret_key", "password", "api_token"] {
+        let error = refused("chain_id", &format!("{key} = \"hunter2\"\nchain_id"));
+        assert!(error.contains("<redacted>") && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Config::read(Path::new("/nonexistent/p.toml")).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/p.toml") && error.contains("name a readable"), "{error}");
+}

@@ -1,0 +1,192 @@
+//! The processor's steps over a store: what the tasks of [`crate::service`] call, and nothing that waits.
+
+use std::sync::Arc;
+
+use coordinator_store::{Outbox, Store, StoreError};
+use processor_messages::{FromProcessor, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
+use rand_core::OsRng;
+
+use crate::{
+    dkg::{Context, KeyGenError, KeyGeneration, Keys},
+    rules::{
+        self, Error, Identity, LETTERS, Step, batches,
+        key_gen::{self, Job, Work},
+    },
+    secrets::EmbeddedSecrets,
+};
+
+/// A processor's durable state and what it computes with. Clones are handles of the same.
+pub struct Processor<S: Store> {
+    store: S,
+    me: Arc<Identity>,
+    embedded: Arc<EmbeddedSecrets>,
+    dkg: Arc<dyn KeyGeneration>,
+}
+
+impl<S: Store> Clone for Processor<S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            me: self.me.clone(),
+            embedded: self.embedded.clone(),
+            dkg: self.dkg.clone(),
+        }
+    }
+}
+
+/// The result of a [`Job`].
+pub enum Done {
+    /// Of [`Work::Participate`].
+    Participated(processor_messages::key_gen::ParticipationBytes),
+    /// Of [`Work::Verify`].
+    Verified(Vec<(u16, bool)>),
+    /// Of [`Work::Recover`].
+    Recovered(Result<Keys, KeyGenError>),
+}
+
+/// A letter which may leave: its intent, and the encoded message.
+pub type Letter = (Vec<u8>, Vec<u8>);
+
+impl<S: Store> Processor<S> {
+    /// A processor over an open store.
+    pub fn new(store: S, me: Identity, embedded: EmbeddedSecrets, dkg: Arc<dyn KeyGeneration>) -> Self {
+        Self { store, me: Arc::new(me), embedded: Arc::new(embedded), dkg }
+    }
+
+    /// The network served.
+    pub fn network(&self) -> Network {
+        self.me.network
+    }
+
+    fn step<T>(&self, rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error>) -> Result<(T, S::Commit), Error> {
+        let ((value, notices), commit) = self.store.write(|txn| {
+            let mut rng = OsRng;
+            let mut step = Step::new(txn, &self.me, &mut rng);
+            let value = rule(&mut step)?;
+            Ok::<_, Error>((value, step.notices))
+        })?;
+        for notice in notices {
+            notice.log();
+        }
+        Ok((value, commit))
+    }
+
+    /// What a new life of a disk begins with.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn begin(&self) -> Result<S::Commit, Error> {
+        self.step(key_gen::begin).map(|((), commit)| commit)
+    }
+
+    /// Handles a message of the coordinator; acknowledge it once the commit is durable.
+    ///
+    /// # Errors
+    /// [`Error`]; the message is to be handled again.
+    pub fn handle(&self, message: ToProcessor) -> Result<S::Commit, Error> {
+        self.step(|step| rules::handle(step, message)).map(|((), commit)| commit)
+    }
+
+    /// Looks at the network's blocks; true if there was anything.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn scan(&self, now_unix_ms: u64) -> Result<(bool, S::Commit), Error> {
+        self.step(|step| batches::scan(step, now_unix_ms))
+    }
+
+    /// The next long computation.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_job(&self) -> Result<Option<Job>, StoreError> {
+        self.store.read(|db| key_gen::next_job(db, self.me.network))
+    }
+
+    /// Does a long computation: seconds, on a thread which may block.
+    ///
+    /// # Errors
+    /// [`KeyGenError`], to be given to [`Processor::record`].
+    pub fn compute(&self, job: &Job) -> Result<Done, KeyGenError> {
+        let Job { context, own, embedded, work } = job;
+        self.dkg.check(context)?;
+        if *embedded != self.embedded.public() {
+            return Err(KeyGenError::EmbeddedKeyMissing);
+        }
+        match work {
+            Work::Participate => {
+                Ok(Done::Participated(self.dkg.participate(context, *own, &self.embedded)?))
+            }
+            Work::Verify(participations) => {
+                let verdicts = self.dkg.verify(context, participations)?;
+                if verdicts.len() != participations.len() {
+                    return Err(KeyGenError::Internal("not one verdict for each participation".to_owned()));
+                }
+                let members = participations.iter().map(|(member, _)| *member);
+                Ok(Done::Verified(members.zip(verdicts).collect()))
+            }
+            Work::Recover(dealers) => {
+                Ok(Done::Recovered(self.dkg.recover(context, *own, &self.embedded, dealers)))
+            }
+        }
+    }
+
+    /// Records what a computation resulted in.
+    ///
+    /// # Errors
+    /// [`Error`]; the job is to be done again.
+    pub fn record(&self, context: &Context, done: Result<Done, KeyGenError>) -> Result<S::Commit, Error> {
+        let session = context.session;
+        let recorded = self.step(|step| match done {
+            Ok(Done::Participated(bytes)) => key_gen::participated(step, session, bytes),
+            Ok(Done::Verified(verdicts)) => key_gen::verified(step, session, &verdicts),
+            Ok(Done::Recovered(keys)) => key_gen::recovered(step, session, keys),
+            Err(error) => key_gen::failed(step, session, error),
+        });
+        recorded.map(|((), commit)| commit)
+    }
+
+    /// The oldest letters which may leave, durable all of them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn letters(&self, limit: usize) -> Result<Vec<Letter>, StoreError> {
+        let letters = self.store.read(|db| LETTERS.list(db, &(), 0, limit))?;
+        Ok(letters.into_iter().map(|letter| (letter.intent, letter.value)).collect())
+    }
+
+    /// Removes a letter which the coordinator has.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn sent(&self, intent: &[u8]) -> Result<S::Commit, Error> {
+        let step = |step: &mut Step<'_>| -> Result<bool, Error> {
+            Ok(Outbox::acknowledge(&LETTERS, step.txn, &(), intent)?)
+        };
+        self.step(step).map(|(_, commit)| commit)
+    }
+
+    /// The key pair generated for a session, and whether the base chain has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn key_pair(
+        &self,
+        session: processor_messages::Session,
+    ) -> Result<Option<(processor_messages::KeyPair, bool)>, StoreError> {
+        self.store.read(|db| key_gen::key_pair(db, session))
+    }
+
+    /// Our keys of a session: for a test which signs with them.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn keys(&self, session: processor_messages::Session) -> Result<Option<Keys>, Error> {
+        self.store.read(|db| key_gen::load_keys(db, &self.me, session))
+    }
+}
+
+/// Decodes a letter, for logs and tests.
+pub fn decode_letter(bytes: &[u8]) -> Option<FromProcessor> {
+    decode(bytes, MAX_MESSAGE_BYTES).ok()
+}

@@ -1,0 +1,236 @@
+//! The tasks of a running processor, each a small loop; only this module waits.
+//!
+//! ```text
+//! receive  queue -> handle -> durable -> acknowledge        wakes send, work, scan
+//! send     letters -> queue -> removed
+//! work     next job -> blocking thread -> recorded          wakes send
+//! scan     the time -> network's blocks -> batches          wakes send
+//! ```
+//!
+//! Facts travel through the store; a [`Notify`] only wakes a task. A failure is retried after a delay which doubles
+//! up to [`MAX_DELAY`]. When the shutdown comes the tasks end after their current step; a computation under way is
+//! abandoned and done again after the next start.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use coordinator_message_queue::{Client, ClientError};
+use coordinator_store::{Store, StoreError};
+use tokio::{sync::Notify, time::sleep};
+
+use crate::{processor::Processor, rules::Error};
+
+/// How long one wait for the coordinator's next message takes.
+const POLL: Duration = Duration::from_secs(15);
+const MIN_DELAY: Duration = Duration::from_millis(100);
+/// The longest delay before a failed step is tried again.
+pub const MAX_DELAY: Duration = Duration::from_secs(5);
+/// How many letters are read at once.
+const LETTERS: usize = 16;
+
+/// Why a task's step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// A rule or the store.
+    #[error(transparent)]
+    Step(#[from] Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The coordinator's queue.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A computation panicked, which is a defect of ours.
+    #[error("a computation ended by a panic: {0}; it is tried again")]
+    Panicked(String),
+}
+
+/// Whether a step did anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// Try the next at once.
+    Some,
+    /// Wait to be woken.
+    None,
+}
+
+/// A running processor's parts.
+pub struct Service<S: Store> {
+    processor: Processor<S>,
+    client: Arc<Client>,
+    wake: Arc<Wake>,
+    block_interval: Duration,
+}
+
+#[derive(Default)]
+struct Wake {
+    send: Notify,
+    work: Notify,
+    scan: Notify,
+}
+
+impl Wake {
+    fn all(&self) {
+        self.send.notify_one();
+        self.work.notify_one();
+        self.scan.notify_one();
+    }
+}
+
+impl<S: Store> Clone for Service<S> {
+    fn clone(&self) -> Self {
+        Self {
+            processor: self.processor.clone(),
+            client: self.client.clone(),
+            wake: self.wake.clone(),
+            block_interval: self.block_interval,
+        }
+    }
+}
+
+/// The time, in milliseconds since the Unix epoch.
+pub fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<S: Store> Service<S> {
+    /// A processor which talks to its coordinator with `client`.
+    pub fn new(processor: Processor<S>, client: Client, block_interval: Duration) -> Self {
+        Self { processor, client: Arc::new(client), wake: Arc::default(), block_interval }
+    }
+
+    /// Runs until `shutdown` completes.
+    ///
+    /// # Errors
+    /// [`TaskError`] if the processor cannot begin.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
+        self.processor.begin()?.await?;
+        let tasks = async {
+            tokio::join!(
+                forever("receive", async || self.receive().await, None, None),
+                forever("send", async || self.send().await, Some(&self.wake.send), None),
+                forever("work", async || self.work().await, Some(&self.wake.work), None),
+                forever("scan", async || self.scan().await, Some(&self.wake.scan), Some(self.block_interval)),
+            )
+        };
+        tokio::select! {
+            _ = tasks => {}
+            () = shutdown => {}
+        }
+        Ok(())
+    }
+
+    /// Handles the coordinator's next message.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn receive(&self) -> Result<Progress, TaskError> {
+        let Some((id, message)) = self.client.next(POLL).await? else { return Ok(Progress::Some) };
+        let processor = self.processor.clone();
+        // Signing takes up to hundreds of milliseconds.
+        let handled = tokio::task::spawn_blocking(move || processor.handle(message)).await;
+        handled.map_err(|e| TaskError::Panicked(e.to_string()))??.await?;
+        self.wake.all();
+        self.client.acknowledge(id).await?;
+        Ok(Progress::Some)
+    }
+
+    /// Sends the letters which wait, in order.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn send(&self) -> Result<Progress, TaskError> {
+        let letters = self.processor.letters(LETTERS)?;
+        if letters.is_empty() {
+            return Ok(Progress::None);
+        }
+        for (intent, letter) in letters {
+            self.client.send_encoded(letter).await?;
+            self.processor.sent(&intent)?.await?;
+        }
+        Ok(Progress::Some)
+    }
+
+    /// Does one long computation.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn work(&self) -> Result<Progress, TaskError> {
+        let Some(job) = self.processor.next_job()? else { return Ok(Progress::None) };
+        let (processor, context) = (self.processor.clone(), job.context.clone());
+        let done = tokio::task::spawn_blocking(move || processor.compute(&job)).await;
+        let done = done.map_err(|e| TaskError::Panicked(e.to_string()))?;
+        self.processor.record(&context, done)?.await?;
+        self.wake.send.notify_one();
+        Ok(Progress::Some)
+    }
+
+    /// Looks at the network's new blocks.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn scan(&self) -> Result<Progress, TaskError> {
+        let (found, commit) = self.processor.scan(now_unix_ms())?;
+        if !found {
+            return Ok(Progress::None);
+        }
+        commit.await?;
+        self.wake.send.notify_one();
+        Ok(Progress::Some)
+    }
+}
+
+/// Runs a task's step again and again; without progress it waits for `wake`, at most `pause`.
+async fn forever(
+    task: &'static str,
+    step: impl AsyncFn() -> Result<Progress, TaskError>,
+    wake: Option<&Notify>,
+    pause: Option<Duration>,
+) {
+    let mut delay = MIN_DELAY;
+    let mut last = String::new();
+    loop {
+        match step().await {
+            Ok(progress) => {
+                delay = MIN_DELAY;
+                last.clear();
+                if progress == Progress::None {
+                    wait(wake, pause).await;
+                }
+            }
+            Err(error) => {
+                // The same failure again is no news.
+                let text = error.to_string();
+                if text != last {
+                    tracing::warn!(stage = "retrying", task, error = %text, "a task failed and is tried again");
+                    last = text;
+                }
+                sleep(delay).await;
+                delay = (delay * 2).min(MAX_DELAY);
+            }
+        }
+    }
+}
+
+async fn wait(wake: Option<&Notify>, pause: Option<Duration>) {
+    let pause = async {
+        match pause {
+            Some(pause) => sleep(pause).await,
+            None => std::future::pending().await,
+        }
+    };
+    let woken = async {
+        match wake {
+            Some(wake) => wake.notified().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = pause => {}
+        () = woken => {}
+    }
+}

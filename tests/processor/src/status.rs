@@ -1,0 +1,127 @@
+//! What a processor decided, for its log and for whoever shows progress. Rules never read it.
+//!
+//! Each notice is one log event with a constant sentence and fields; with `--log-format json` a line of JSON. The
+//! field `stage` is stable, and is what a testnet's display reads.
+
+use processor_messages::{
+    BaseBlock, BatchId, Incarnation, KeyPair, NetworkBlockHash, Participant, Session, Validator, sign::SignId,
+};
+
+/// One decision.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "the sentence of each is in `log`")]
+pub enum Notice {
+    KeyGenStarted { session: Session, members: usize, threshold: u16 },
+    Participated { session: Session, bytes: usize },
+    Participation { session: Session, validator: Validator, bytes: usize },
+    Verified { session: Session, valid: usize, invalid: usize, weight: u16, needed: u16 },
+    Blamed { session: Session, validator: Validator },
+    KeyGenerated { session: Session, pair: KeyPair },
+    KeyGenFailed { session: Session, reason: String, culprits: Vec<Validator> },
+    KeysSet { session: Session },
+    AskedAgain { session: Session, incarnation: Incarnation },
+    Retired { session: Session },
+    Halted { session: Session, reason: String },
+    BatchMade { session: Session, batch: BatchId, instructions: usize },
+    BatchExecuted { batch: BatchId },
+    UnknownBlock { batch: BatchId, block: NetworkBlockHash },
+    Burns { block: BaseBlock, burns: usize },
+    Signed { id: SignId },
+    InvalidParticipant { id: SignId, participant: Participant },
+    Refused { id: SignId, why: &'static str },
+    Ignored { id: SignId, why: &'static str },
+}
+
+impl Notice {
+    /// Logs the decision, once, where it was made durable.
+    pub fn log(&self) {
+        match self {
+            Self::KeyGenStarted { .. }
+            | Self::Participated { .. }
+            | Self::Participation { .. }
+            | Self::Verified { .. }
+            | Self::Blamed { .. }
+            | Self::KeyGenerated { .. }
+            | Self::KeyGenFailed { .. }
+            | Self::KeysSet { .. }
+            | Self::AskedAgain { .. }
+            | Self::Retired { .. } => self.log_key_gen(),
+            Self::Halted { session, reason } => {
+                tracing::error!(stage = "halted", %session, %reason, "stopped signing for a session");
+            }
+            Self::BatchMade { .. }
+            | Self::BatchExecuted { .. }
+            | Self::UnknownBlock { .. }
+            | Self::Burns { .. }
+            | Self::Signed { .. }
+            | Self::InvalidParticipant { .. }
+            | Self::Refused { .. }
+            | Self::Ignored { .. } => self.log_signing(),
+        }
+    }
+
+    fn log_key_gen(&self) {
+        use tracing::{info, warn};
+        match self {
+            Self::KeyGenStarted { session, members, threshold } => {
+                info!(stage = "key_gen", %session, members, threshold, "a key generation begins");
+            }
+            Self::Participated { session, bytes } => {
+                info!(stage = "participated", %session, bytes, "made our participation");
+            }
+            Self::Participation { session, validator, bytes } => {
+                info!(stage = "participation", %session, %validator, bytes, "a participation is in");
+            }
+            Self::Verified { session, valid, invalid, weight, needed } => {
+                info!(stage = "verified", %session, valid, invalid, weight, needed, "verified participations");
+            }
+            Self::Blamed { session, validator } => {
+                warn!(stage = "blamed", %session, %validator, "a participation is invalid");
+            }
+            Self::KeyGenerated { session, pair } => {
+                let (base, network) = (hex_text(&pair.base), hex_text(&pair.network));
+                info!(stage = "key_generated", %session, base, network, "generated a key pair");
+            }
+            Self::KeyGenFailed { session, reason, culprits } => {
+                warn!(stage = "key_gen_failed", %session, %reason, ?culprits, "a key generation failed");
+            }
+            Self::KeysSet { session } => {
+                info!(stage = "keys_set", %session, "a session's keys are on the base chain");
+            }
+            Self::AskedAgain { session, incarnation } => {
+                warn!(stage = "asked_again", %session, %incarnation, "our disk was lost; asked for a session again");
+            }
+            Self::Retired { session } => info!(stage = "retired", %session, "a session is retired"),
+            _ => {}
+        }
+    }
+
+    fn log_signing(&self) {
+        use tracing::{debug, error, info, warn};
+        match self {
+            Self::BatchMade { session, batch, instructions } => {
+                info!(stage = "batch_made", %session, %batch, instructions, "made a batch");
+            }
+            Self::BatchExecuted { batch } => {
+                info!(stage = "batch_executed", %batch, "the base chain executed a batch");
+            }
+            Self::UnknownBlock { batch, block } => {
+                error!(stage = "unknown_block", %batch, %block, "an executed batch names a block which does not exist");
+            }
+            Self::Burns { block, burns } => {
+                info!(stage = "burns", %block, burns, "burns are not paid out by the simulated network");
+            }
+            Self::Signed { id } => info!(stage = "signed", ?id, "completed a signature"),
+            Self::InvalidParticipant { id, participant } => {
+                warn!(stage = "invalid_participant", ?id, %participant, "a participant's signing data is invalid");
+            }
+            Self::Refused { id, why } => warn!(stage = "refused", ?id, why, "refused an attempt"),
+            Self::Ignored { id, why } => debug!(stage = "ignored", ?id, why, "ignored a signing message"),
+            _ => {}
+        }
+    }
+}
+
+fn hex_text(bytes: &[u8]) -> String {
+    hex::encode(bytes)
+}
