@@ -1,0 +1,393 @@
+//! The loop: gather, step, wait for the disk, perform.
+
+use std::{
+    collections::{BTreeSet, HashSet, VecDeque},
+    time::Duration,
+};
+
+use coordinator_keys::SecretKey;
+use coordinator_p2p::{Inbound, Inbox, P2pError, Responder};
+use coordinator_store::{Store, StoreError};
+use processor_messages::{Genesis, TributaryBlock, Validator};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::Instant,
+};
+use tributary::{Application, Halt, Input, Members, Node, Open, Output, latest_decided, record_halt};
+
+use crate::{
+    Handle, Status,
+    handle::{Act, Command},
+    timers::Timers,
+};
+
+/// Commands that wait; beyond it callers wait.
+pub const MAX_COMMANDS: usize = 256;
+/// Inputs which share one commit.
+pub const MAX_BATCH: usize = 256;
+/// Bytes of messages after which a batch takes no more; keeps a step far below the store's bound.
+pub const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Requests to members under way; further ones are dropped, and the node's timers ask again.
+pub const MAX_REQUESTS: usize = 32;
+/// Questions of members that wait for the node's answer; the oldest is refused beyond it.
+const MAX_QUESTIONS: usize = 64;
+/// How soon things are repeated for somebody who became reachable.
+const HASTEN: Duration = Duration::from_millis(100);
+
+/// Why a driver ended.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum End {
+    /// It was told to.
+    #[error("stopped")]
+    Stopped,
+    /// The chain stopped itself; recorded, so that it stays so after a restart.
+    #[error("{0}")]
+    Halted(Halt),
+    /// The store failed: every chain of the process ends.
+    #[error("{0}")]
+    Store(StoreError),
+    /// The network has stopped: the process is stopping.
+    #[error("the p2p network has stopped")]
+    Network,
+    /// The chain could not be joined.
+    #[error("the chain cannot be joined: {0}")]
+    Join(P2pError),
+}
+
+enum StepError {
+    Halt(Halt),
+    Store(StoreError),
+}
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+impl From<Halt> for StepError {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
+}
+
+/// One thing that goes into a step.
+enum Work<I> {
+    Input(Input<I>),
+    Act(Act<I>),
+}
+
+/// What one commit will hold.
+struct Batch<I> {
+    work: Vec<Work<I>>,
+    replies: Vec<oneshot::Sender<()>>,
+    bytes: usize,
+}
+
+impl<I> Batch<I> {
+    fn new() -> Self {
+        Self { work: Vec::new(), replies: Vec::new(), bytes: 0 }
+    }
+
+    fn has_room(&self) -> bool {
+        (self.work.len() < MAX_BATCH) && (self.bytes < MAX_BATCH_BYTES)
+    }
+
+    fn input(&mut self, input: Input<I>) {
+        self.bytes += match &input {
+            Input::Message { bytes, .. } | Input::Request { bytes, .. } | Input::Response { bytes, .. } => {
+                bytes.len()
+            }
+            Input::Fired(_) | Input::Application(_) => 0,
+        };
+        self.work.push(Work::Input(input));
+    }
+
+    fn command(&mut self, command: Command<I>) {
+        self.work.push(Work::Act(command.act));
+        self.replies.push(command.reply);
+    }
+}
+
+/// One chain's node with all it needs to live.
+pub struct Driver<S: Store, A: Application> {
+    store: S,
+    network: coordinator_p2p::Handle,
+    genesis: Genesis,
+    node: Node<A>,
+    inbox: Inbox,
+    reachable: watch::Receiver<BTreeSet<Validator>>,
+    known_reachable: BTreeSet<Validator>,
+    commands: mpsc::Receiver<Command<A::Input>>,
+    stop: watch::Receiver<bool>,
+    timers: Timers,
+    requests: JoinSet<Option<(Validator, Vec<u8>)>>,
+    questions: VecDeque<(u64, Responder)>,
+    next_question: u64,
+    status: watch::Sender<Status>,
+    decided: watch::Sender<TributaryBlock>,
+    /// Outputs of opening, performed when the driver runs.
+    first: Vec<Output>,
+}
+
+impl<S: Store, A: Application> Driver<S, A>
+where
+    A::Input: Send + 'static,
+{
+    /// Opens the node in one durable step and joins the chain's topic.
+    ///
+    /// # Errors
+    /// [`End`]: the chain halted, now or before; the store failed; or it cannot be joined.
+    pub async fn open(
+        store: S,
+        network: coordinator_p2p::Handle,
+        members: Members,
+        key: SecretKey,
+        application: A,
+        open: Open,
+    ) -> Result<(Self, Handle<A::Input>), End> {
+        let genesis = members.genesis();
+        let validators: HashSet<_> = members.iter().map(|member| member.validator).collect();
+        let opened = store.write(|txn| {
+            let (node, outputs) = Node::open(txn, members, key, application, open)?;
+            Ok::<_, StepError>((node, outputs, latest_decided(txn, genesis)?))
+        });
+        let ((node, first, height), commit) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(record(&store, genesis, error).await),
+        };
+        commit.await.map_err(End::Store)?;
+        let inbox = network.open_chain(genesis, validators).await.map_err(End::Join)?;
+        let (sender, commands) = mpsc::channel(MAX_COMMANDS);
+        let (stop, stopped) = watch::channel(false);
+        let (status, watch_status) = watch::channel(Status { node: node.status(), end: None });
+        let (decided, watch_decided) = watch::channel(height);
+        let handle = Handle { commands: sender, stop, status: watch_status, decided: watch_decided };
+        let driver = Self {
+            store,
+            network,
+            genesis,
+            node,
+            reachable: inbox.reachable(),
+            known_reachable: BTreeSet::new(),
+            inbox,
+            commands,
+            stop: stopped,
+            timers: Timers::default(),
+            requests: JoinSet::new(),
+            questions: VecDeque::new(),
+            next_question: 0,
+            status,
+            decided,
+            first,
+        };
+        Ok((driver, handle))
+    }
+
+    /// Drives the node until it is stopped or halts; also leaves the topic then.
+    pub async fn run(mut self) -> End {
+        let end = self.live().await;
+        match &end {
+            End::Stopped | End::Network => {
+                tracing::info!(genesis = %self.genesis, %end, "a chain's driver ended")
+            }
+            End::Halted(_) | End::Store(_) | End::Join(_) => {
+                tracing::error!(genesis = %self.genesis, %end, "a chain's driver ended");
+            }
+        }
+        let _ = self.network.close_chain(self.genesis).await;
+        self.status.send_modify(|status| {
+            status.node = self.node.status();
+            status.end = Some(end.clone());
+        });
+        end
+    }
+
+    async fn live(&mut self) -> End {
+        let first = std::mem::take(&mut self.first);
+        self.perform(first).await;
+        loop {
+            let batch = match self.gather().await {
+                Ok(batch) => batch,
+                Err(end) => return end,
+            };
+            let Batch { work, replies, .. } = batch;
+            let node = &mut self.node;
+            let stepped = self.store.write(|txn| {
+                let mut outputs = Vec::new();
+                for work in work {
+                    match work {
+                        Work::Input(input) => outputs.extend(node.step(txn, input)?),
+                        Work::Act(act) => {
+                            for input in act(txn)? {
+                                outputs.extend(node.step(txn, Input::Application(input))?);
+                            }
+                        }
+                    }
+                }
+                Ok::<_, StepError>(outputs)
+            });
+            let outputs = match stepped {
+                Ok((outputs, commit)) => match commit.await {
+                    Ok(()) => outputs,
+                    Err(error) => return End::Store(error),
+                },
+                Err(error) => return record(&self.store, self.genesis, error).await,
+            };
+            for reply in replies {
+                // Who no longer waits does not need to know.
+                let _ = reply.send(());
+            }
+            self.perform(outputs).await;
+            self.status.send_replace(Status { node: self.node.status(), end: None });
+        }
+    }
+
+    /// Waits for something to do, then takes what is there already, up to the bounds of a batch. A timer
+    /// comes alone at the front: an earlier input of the same batch might have cancelled it.
+    async fn gather(&mut self) -> Result<Batch<A::Input>, End> {
+        let mut batch = Batch::new();
+        while batch.work.is_empty() {
+            let next = self.timers.next();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = told_to_stop(&mut self.stop) => return Err(End::Stopped),
+                () = due => {
+                    if let Some(timer) = self.timers.take_due(Instant::now()) {
+                        batch.input(Input::Fired(timer));
+                    }
+                }
+                inbound = self.inbox.recv() => match inbound {
+                    Some(inbound) => self.receive(&mut batch, inbound),
+                    None => return Err(End::Network),
+                },
+                Some(response) = self.requests.join_next() => answered(&mut batch, response),
+                Some(command) = self.commands.recv() => batch.command(command),
+                Ok(()) = self.reachable.changed() => self.hasten(),
+            }
+        }
+        while batch.has_room()
+            && let Some(inbound) = self.inbox.try_recv()
+        {
+            self.receive(&mut batch, inbound);
+        }
+        while batch.has_room()
+            && let Some(response) = self.requests.try_join_next()
+        {
+            answered(&mut batch, response);
+        }
+        while batch.has_room()
+            && let Ok(command) = self.commands.try_recv()
+        {
+            batch.command(command);
+        }
+        Ok(batch)
+    }
+
+    fn hasten(&mut self) {
+        let now = self.reachable.borrow_and_update().clone();
+        if now.difference(&self.known_reachable).next().is_some() {
+            self.timers.hasten(Instant::now(), HASTEN);
+        }
+        self.known_reachable = now;
+    }
+
+    fn receive(&mut self, batch: &mut Batch<A::Input>, inbound: Inbound) {
+        match inbound {
+            Inbound::Gossip(gossip) => {
+                batch.input(Input::Message { from: gossip.from, bytes: gossip.bytes });
+            }
+            Inbound::Request(request) => {
+                let (from, bytes, responder) = request.into_parts();
+                let id = self.next_question;
+                self.next_question += 1;
+                self.questions.push_back((id, responder));
+                if self.questions.len() > MAX_QUESTIONS {
+                    self.questions.pop_front();
+                }
+                batch.input(Input::Request { from, id, bytes });
+            }
+        }
+    }
+
+    async fn perform(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Broadcast(bytes) => self.broadcast(bytes).await,
+                Output::Request { to, bytes } => self.request(to, bytes),
+                Output::Respond { id, bytes } => self.respond(id, bytes),
+                Output::SetTimer { timer, after } => self.timers.set(timer, Instant::now() + after),
+                Output::CancelTimer(timer) => self.timers.cancel(timer),
+                Output::Decided(height) => {
+                    self.decided.send_replace(height);
+                }
+                Output::Event(event) => tracing::info!(genesis = %self.genesis, event, "the chain reports"),
+            }
+        }
+    }
+
+    async fn broadcast(&self, bytes: Vec<u8>) {
+        match self.network.publish(self.genesis, bytes).await {
+            Ok(()) | Err(P2pError::NoPeers) => {}
+            Err(error) => tracing::warn!(genesis = %self.genesis, %error, "a message was not sent"),
+        }
+    }
+
+    fn request(&mut self, to: Validator, bytes: Vec<u8>) {
+        if self.requests.len() >= MAX_REQUESTS {
+            tracing::debug!(genesis = %self.genesis, %to, "too many requests under way");
+            return;
+        }
+        let (network, genesis) = (self.network.clone(), self.genesis);
+        self.requests.spawn(async move {
+            match network.request(to, genesis, bytes).await {
+                Ok(bytes) => Some((to, bytes)),
+                Err(error) => {
+                    tracing::debug!(%genesis, %to, %error, "a request was not answered");
+                    None
+                }
+            }
+        });
+    }
+
+    fn respond(&mut self, id: u64, bytes: Vec<u8>) {
+        if let Some(at) = self.questions.iter().position(|(question, _)| *question == id)
+            && let Some((_, responder)) = self.questions.remove(at)
+        {
+            responder.respond(bytes);
+        }
+    }
+}
+
+/// Never ends if every handle is gone: then nobody can tell.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn answered<I>(batch: &mut Batch<I>, response: Result<Option<(Validator, Vec<u8>)>, tokio::task::JoinError>) {
+    if let Ok(Some((from, bytes))) = response {
+        batch.input(Input::Response { from, bytes });
+    }
+}
+
+/// Records a halt in a step of its own.
+async fn record<S: Store>(store: &S, genesis: Genesis, error: StepError) -> End {
+    let halt = match error {
+        StepError::Store(error) => return End::Store(error),
+        StepError::Halt(halt) => halt,
+    };
+    match store.write(|txn| record_halt(txn, genesis, &halt)) {
+        Ok(((), commit)) => match commit.await {
+            Ok(()) => End::Halted(halt),
+            Err(error) => End::Store(error),
+        },
+        Err(error) => End::Store(error),
+    }
+}
