@@ -34,7 +34,7 @@ fn key(step: u64) -> Vec<u8> {
 }
 
 fn value(step: u64) -> Vec<u8> {
-    let length = if step % 10 == 0 { 1_500 } else { 100 };
+    let length = if step.is_multiple_of(10) { 1_500 } else { 100 };
     vec![u8::try_from(step % 251).unwrap(); length]
 }
 

@@ -90,7 +90,9 @@ fn a_crash_while_the_directory_is_made_leaves_one_that_opens() {
     // STORE-14. What each stage of creation leaves behind.
     for left in [&["LOCK"][..], &["LOCK", "FORMAT.new"]] {
         let dir = tempfile::tempdir().unwrap();
-        left.iter().for_each(|name| fs::write(dir.path().join(name), "half").unwrap());
+        for name in left {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
         assert!(DiskStore::open(dir.path()).is_ok(), "{left:?}");
     }
     let dir = tempfile::tempdir().unwrap();

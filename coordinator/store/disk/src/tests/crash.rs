@@ -75,10 +75,15 @@ fn submit(rng: &mut ChaCha8Rng, worker: &SimWorker, history: &mut History) -> Re
 }
 
 /// One life of a store: random steps and batches until power fails.
-fn live(rng: &mut ChaCha8Rng, mut worker: SimWorker, history: &mut History) -> Result<(), Violation> {
+fn live(
+    disk: &SimDisk,
+    rng: &mut ChaCha8Rng,
+    mut worker: SimWorker,
+    history: &mut History,
+) -> Result<(), Violation> {
     let mut commits: Vec<(usize, Commit)> = Vec::new();
     for _ in 0..below(rng, 120) {
-        if rng.next_u32() % 3 == 0 {
+        if rng.next_u32().is_multiple_of(3) {
             let failed = worker.run_once().is_err();
             for (number, commit) in &commits {
                 if let Some(Ok(())) = commit.outcome() {
@@ -87,6 +92,7 @@ fn live(rng: &mut ChaCha8Rng, mut worker: SimWorker, history: &mut History) -> R
             }
             commits.retain(|(_, commit)| commit.outcome().is_none());
             if failed {
+                assert!(disk.has_failed(), "a store stops for a reason only");
                 assert!(commits.is_empty(), "a store that stopped leaves no commit waiting");
                 return Ok(());
             }
@@ -100,7 +106,7 @@ fn live(rng: &mut ChaCha8Rng, mut worker: SimWorker, history: &mut History) -> R
             return Ok(());
         }
     }
-    if rng.next_u32() % 8 == 0 && worker.finish().is_ok() && commits.is_empty() {
+    if rng.next_u32().is_multiple_of(8) && worker.finish().is_ok() && commits.is_empty() {
         history.reported = history.states.len() - 1;
     }
     Ok(())
@@ -125,28 +131,38 @@ fn reopen(disk: &SimDisk, history: &mut History) -> Result<SimWorker, Violation>
     Ok(worker)
 }
 
-/// Lives and crashes on one disk; how many crashes there were, or what was lost.
-fn run(seed: u64, fsync: Fsync) -> Result<usize, Violation> {
+/// What a run saw.
+#[derive(Default)]
+struct Outcome {
+    crashes: usize,
+    /// Lives in which the log was emptied while steps went on.
+    checkpoints: usize,
+}
+
+/// Lives and crashes on one disk.
+fn run(seed: u64, fsync: Fsync) -> Result<Outcome, Violation> {
     const LIVES: usize = 4;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let disk = SimDisk::new(seed, fsync);
     let mut history = History { states: vec![Pairs::new()], reported: 0 };
-    let mut crashes = 0;
+    let mut outcome = Outcome::default();
     for _ in 0..LIVES {
         // Opening may lose power too; nothing is reported by it.
         disk.fail_after(below(&mut rng, 12));
         if engine::open(disk.clone(), disk.clone(), CONFIG).is_err() {
             disk.crash();
-            crashes += 1;
+            outcome.crashes += 1;
         }
         disk.fail_after(usize::MAX);
         let worker = reopen(&disk, &mut history)?;
         disk.fail_after(below(&mut rng, 150));
-        live(&mut rng, worker, &mut history)?;
+        let removals = disk.removals();
+        live(&disk, &mut rng, worker, &mut history)?;
+        outcome.checkpoints += usize::from(disk.removals() > removals);
         disk.crash();
-        crashes += 1;
+        outcome.crashes += 1;
     }
-    reopen(&disk, &mut history).map(|_| crashes)
+    reopen(&disk, &mut history).map(|_| outcome)
 }
 
 const HONEST: Fsync = Fsync { file: true, directory: true };
@@ -154,13 +170,16 @@ const HONEST: Fsync = Fsync { file: true, directory: true };
 #[test]
 fn nothing_reported_durable_is_lost_in_two_thousand_crashes() {
     // STORE-1, STORE-2, STORE-7, STORE-8.
-    let mut crashes = 0;
+    let mut total = Outcome::default();
     for seed in 0.. {
-        crashes += run(seed, HONEST).unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
-        if crashes >= 2_000 {
+        let outcome = run(seed, HONEST).unwrap_or_else(|violation| panic!("seed {seed}: {violation:?}"));
+        total.crashes += outcome.crashes;
+        total.checkpoints += outcome.checkpoints;
+        if total.crashes >= 2_000 {
             break;
         }
     }
+    assert!(total.checkpoints > 100, "only {} lives had a checkpoint", total.checkpoints);
 }
 
 /// In how many of 200 runs steps were lost that had been reported durable, and how many directories were

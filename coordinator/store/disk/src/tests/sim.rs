@@ -46,6 +46,7 @@ struct State {
     tables: (BTreeMap<Vec<u8>, Vec<u8>>, u64),
     /// Commits which the table store took and did not make durable.
     commits: Vec<(Map, u64)>,
+    removals: usize,
 }
 
 #[derive(Clone, Default)]
@@ -66,6 +67,7 @@ impl SimDisk {
             renames: Vec::new(),
             tables: (BTreeMap::new(), 0),
             commits: Vec::new(),
+            removals: 0,
         })))
     }
 
@@ -77,6 +79,16 @@ impl SimDisk {
         self.lock().operations_left = Some(operations);
     }
 
+    /// Whether power has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.lock().operations_left == Some(0)
+    }
+
+    /// How often the log was emptied or a segment of it removed.
+    pub(super) fn removals(&self) -> usize {
+        self.lock().removals
+    }
+
     /// Cuts power: what no fsync covers is dropped, torn and reordered. Then power is back.
     pub(super) fn crash(&self) {
         let mut guard = self.lock();
@@ -85,7 +97,7 @@ impl SimDisk {
         let mut names = std::mem::take(&mut state.durable_names);
         for (name, inode) in state.renames.drain(..) {
             match inode {
-                _ if state.rng.next_u32() % 2 == 0 => {}
+                _ if state.rng.next_u32().is_multiple_of(2) => {}
                 Some(inode) => drop(names.insert(name, inode)),
                 None => drop(names.remove(&name)),
             }
@@ -225,6 +237,7 @@ impl LogFs for SimDisk {
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
         let alive = state.operate()?;
+        state.removals += 1;
         state.names.remove(name);
         state.renames.push((name.to_owned(), None));
         if alive { Ok(()) } else { gone() }
