@@ -103,7 +103,7 @@ fn leaves<C: DivisorCurve>(digits: &Digits<C>, table: &Table<C>) -> Vec<Node<C>>
         absent += u32::from((!(plus | minus)).unwrap_u8());
     }
     // Each point moves left by its distance, bit by bit: in order, so that none meets another.
-    for bit in 0..C::DIGITS.ilog2() + 1 {
+    for bit in 0..=C::DIGITS.ilog2() {
         let step = 1usize << bit;
         for i in step..C::DIGITS {
             let moves = Choice::from(((distances[i] >> bit) & 1).to_le_bytes()[0]);

@@ -60,7 +60,7 @@ struct Claim<C: DivisorCurve> {
 pub struct Claims<C: DivisorCurve> {
     scalars: usize,
     tables: Vec<Arc<Table<C>>>,
-    claims: Vec<Claim<C>>,
+    list: Vec<Claim<C>>,
     tape_len: usize,
 }
 
@@ -74,7 +74,7 @@ pub struct Witness<C: DivisorCurve> {
 
 impl<C: DivisorCurve> Default for Claims<C> {
     fn default() -> Self {
-        Self { scalars: 0, tables: Vec::new(), claims: Vec::new(), tape_len: 0 }
+        Self { scalars: 0, tables: Vec::new(), list: Vec::new(), tape_len: 0 }
     }
 }
 
@@ -89,7 +89,7 @@ impl<C: DivisorCurve> Claims<C> {
     /// # Panics
     /// If there are claims already.
     pub fn scalar(&mut self) -> ScalarIndex {
-        assert!(self.claims.is_empty(), "scalars come before claims");
+        assert!(self.list.is_empty(), "scalars come before claims");
         self.scalars += 1;
         self.tape_len += 2 * C::DIGITS;
         ScalarIndex(self.scalars - 1)
@@ -113,7 +113,7 @@ impl<C: DivisorCurve> Claims<C> {
     }
 
     fn push(&mut self, scalar: ScalarIndex, table: TableIndex, target: Target<C>, extra: usize) {
-        self.claims.push(Claim { scalar: scalar.0, table: table.0, target, start: self.tape_len });
+        self.list.push(Claim { scalar: scalar.0, table: table.0, target, start: self.tape_len });
         self.tape_len += C::POLES + extra;
     }
 
@@ -124,7 +124,7 @@ impl<C: DivisorCurve> Claims<C> {
 
     /// How many rows they add.
     pub fn rows(&self) -> usize {
-        self.claims.iter().map(|claim| if matches!(claim.target, Target::Committed) { 4 } else { 3 }).sum()
+        self.list.iter().map(|claim| if matches!(claim.target, Target::Committed) { 4 } else { 3 }).sum()
     }
 
     /// Draws the line. The seed comes from a transcript that has absorbed the statement and every commitment to the tape.
@@ -137,7 +137,7 @@ impl<C: DivisorCurve> Claims<C> {
             Target::Public(output) => Some(*output),
             Target::Committed => None,
         };
-        self.claims.iter().filter_map(public).collect()
+        self.list.iter().filter_map(public).collect()
     }
 
     /// The tape and the outputs, from one vector of digits for each scalar.
@@ -149,11 +149,13 @@ impl<C: DivisorCurve> Claims<C> {
             return Err(Error::Scalars { expected: self.scalars, given: digits.len() });
         }
         let inputs: Vec<_> =
-            self.claims.iter().map(|claim| (&digits[claim.scalar], &*self.tables[claim.table])).collect();
+            self.list.iter().map(|claim| (&digits[claim.scalar], &*self.tables[claim.table])).collect();
         let divisors = divisors(&inputs)?;
         let mut tape = Zeroizing::new(Vec::with_capacity(self.tape_len));
-        digits.iter().for_each(|digits| digits.write(&mut tape));
-        for (index, (claim, divisor)) in self.claims.iter().zip(&divisors).enumerate() {
+        for digits in digits {
+            digits.write(&mut tape);
+        }
+        for (index, (claim, divisor)) in self.list.iter().zip(&divisors).enumerate() {
             claim.write(divisor, &mut tape).ok_or(Error::FalseClaim { claim: index })?;
         }
         let outputs = Zeroizing::new(divisors.iter().map(|divisor| divisor.output).collect());
@@ -165,10 +167,10 @@ impl<C: DivisorCurve> Claims<C> {
     /// # Errors
     /// [`Error::ZeroDenominator`], on the prover's side, with negligible probability.
     pub fn constrain(&self, circuit: &mut Circuit<Base<C>>, challenge: &Challenge<C>) -> Result<(), Error> {
-        let rows: Vec<_> = self.claims.iter().flat_map(|claim| claim.divisions(challenge)).collect();
+        let rows: Vec<_> = self.list.iter().flat_map(|claim| claim.divisions(challenge)).collect();
         let mut added = divide(circuit, rows)?.into_iter();
         let mut public = challenge.outputs.iter();
-        for claim in &self.claims {
+        for claim in &self.list {
             let digits = claim.scalar * 2 * C::DIGITS;
             let mut sum =
                 LinearCombination::zero().block(digits, &challenge.tables[claim.table], -Base::<C>::ONE);
