@@ -160,14 +160,15 @@ impl<T: Tables> Shared<T> {
         self.room.notify_all();
     }
 
-    /// Waits until there is work; `false` if there is none left and the store closes.
+    /// Waits until there is work; `false` if there is none left and the store closes. A store that stopped
+    /// gets no work, and stays open for readers until it is closed.
     pub(crate) fn wait_for_work(&self) -> bool {
         let mut queue = lock(&self.queue);
         loop {
             if !queue.jobs.is_empty() {
                 return true;
             }
-            if queue.closing || queue.stopped.is_some() {
+            if queue.closing {
                 return false;
             }
             queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);

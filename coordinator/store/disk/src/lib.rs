@@ -133,7 +133,7 @@ impl DiskStore {
 fn run(mut worker: Worker<RealFs, ParityFiles>, directory: Directory) -> Result<(), StoreError> {
     let shared = worker.shared().clone();
     while shared.wait_for_work() {
-        // An error stops the store, and then there is no more work.
+        // An error stops the store: it has told everyone, and gets no more work.
         let _ = worker.run_once();
     }
     let outcome = worker.finish();

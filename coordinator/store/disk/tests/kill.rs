@@ -24,9 +24,9 @@ const KILLS: usize = 200;
 const CONFIG: Config = Config {
     max_pending_bytes: 64 << 10,
     max_batch_bytes: 16 << 10,
-    handover_bytes: 8 << 10,
+    handover_bytes: 24 << 10,
     segment_bytes: 16 << 10,
-    max_log_bytes: 48 << 10,
+    max_log_bytes: 64 << 10,
 };
 
 fn key(step: u64) -> Vec<u8> {

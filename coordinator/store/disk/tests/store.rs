@@ -116,6 +116,25 @@ fn a_closed_store_refuses_steps_and_reads_in_every_handle() {
 }
 
 #[test]
+fn a_failing_disk_stops_the_store_which_says_why_and_stays_readable() {
+    // STORE-9. Each step needs a new segment here, and the directory for it is gone.
+    let dir = tempfile::tempdir().unwrap();
+    let store = DiskStore::open_with(dir.path(), Config { segment_bytes: 1, ..Config::default() }).unwrap();
+    put(&store, b"key", vec![1]).unwrap().wait().unwrap();
+    fs::rename(dir.path().join("log"), dir.path().join("lost")).unwrap();
+    let failed = put(&store, b"key", vec![2]).unwrap().wait();
+    assert!(matches!(failed, Err(StoreError::Disk(_))), "{failed:?}");
+    assert!(matches!(put(&store, b"key", vec![3]), Err(StoreError::Stopped(_))));
+    assert_eq!(get(&store, b"key"), Some(vec![1]));
+    assert_eq!(get(&store, b"none"), None);
+    assert!(store.status().stopped.is_some());
+    assert!(store.close().is_err());
+    fs::rename(dir.path().join("lost"), dir.path().join("log")).unwrap();
+    let store = DiskStore::open(dir.path()).unwrap();
+    assert_eq!(get(&store, b"key"), Some(vec![1]));
+}
+
+#[test]
 fn an_empty_step_waits_for_the_steps_it_saw() {
     let dir = tempfile::tempdir().unwrap();
     let store = DiskStore::open(dir.path()).unwrap();
