@@ -4,11 +4,14 @@
 //! statement -> tape's commitments -> gadget's challenge -> circuit -> argument -> purity        (one transcript)
 //! ```
 
-mod claims;
-mod purity;
+pub(crate) mod claims;
+pub(crate) mod purity;
 
-use arithmetic_bulletproofs::{self as bulletproofs, Circuit, CommittedTape, Equation, ProofCurve};
+use arithmetic_bulletproofs::{
+    self as bulletproofs, Circuit, CommittedTape, Equation, ProofCurve, Transcript,
+};
 use rand_core::{CryptoRng, RngCore};
+use zeroize::Zeroizing;
 
 use crate::curves::{Scalar, SigningCurve};
 use crate::error::Error;
@@ -23,6 +26,18 @@ pub(crate) use claims::{Shape, Tables};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Refused;
 
+/// What the prover knows.
+pub(crate) struct Witness<C: SigningCurve> {
+    /// The digits and divisors of all claims.
+    pub(crate) tape: Zeroizing<Vec<Scalar<C>>>,
+    /// `a_0`, then `z_1 .. z_n`.
+    pub(crate) openings: Zeroizing<Vec<Scalar<C>>>,
+    /// The components of `A_0` and `Z_j` along the blinding generator: an honest dealer's are zero.
+    pub(crate) blinds: Zeroizing<Vec<Scalar<C>>>,
+    /// `a_0 .. a_(t-1)`
+    pub(crate) polynomial: Zeroizing<Vec<Scalar<C>>>,
+}
+
 /// Proves a dealing.
 pub(crate) fn prove<C: SigningCurve>(
     parameters: &Parameters<C>,
@@ -32,24 +47,42 @@ pub(crate) fn prove<C: SigningCurve>(
     secret: &Secret<C>,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Argument<C>, Error> {
+    let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
+    let mut openings = Zeroizing::new(Vec::with_capacity(1 + dealt.pads.len()));
+    openings.extend(dealt.polynomial.first());
+    openings.extend_from_slice(&dealt.pads);
+    let witness = Witness {
+        tape: claims.fill(dealt, secret)?,
+        blinds: Zeroizing::new(vec![Scalar::<C>::default(); openings.len()]),
+        openings,
+        polynomial: Zeroizing::new(dealt.polynomial.clone()),
+    };
+    prove_witness(parameters, dealer, dealing, witness, secret, rng)
+}
+
+/// Proves a dealing from a witness which is taken as it is.
+pub(crate) fn prove_witness<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    dealer: ValidatorIndex,
+    dealing: &Dealing<C>,
+    witness: Witness<C>,
+    secret: &Secret<C>,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Argument<C>, Error> {
     let generators = &*parameters.generators;
     let member = parameters.member(dealer)?;
     let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
     let mut rng = secret.blinding(&transcript::fingerprint(&transcript), rng);
-
     let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
-    let tape = claims.fill(dealt, secret)?;
-    let committed = CommittedTape::new(generators, &tape, &mut rng);
+    let committed = CommittedTape::new(generators, &witness.tape, &mut rng);
     transcript.vector_commitments(generators.rows(), committed.elements());
     let challenge = claims.challenge(&mut transcript);
-    let mut openings = vec![dealt.polynomial.first().copied().unwrap_or_default()];
-    openings.extend_from_slice(&dealt.pads);
-    let blinds = vec![Scalar::<C>::ZERO; openings.len()];
-    let mut circuit = Circuit::proving(tape.to_vec(), openings);
+    let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());
     claims.constrain(&challenge, &mut circuit)?;
-    let proof = bulletproofs::prove(generators, &mut transcript, &circuit, &committed, &blinds, &mut rng)
-        .map_err(|_| Error::SelfCheck)?;
-    let purity = purity::prove(&mut transcript, &dealt.polynomial, &mut rng);
+    let proof =
+        bulletproofs::prove(generators, &mut transcript, &circuit, &committed, &witness.blinds, &mut rng)
+            .map_err(|_| Error::SelfCheck)?;
+    let purity = purity::prove(&mut transcript, &witness.polynomial, &mut rng);
     Ok(Argument { tape: committed.elements().to_vec(), proof, purity })
 }
 
@@ -60,6 +93,25 @@ pub(crate) fn equations<C: SigningCurve>(
     dealing: &Dealing<C>,
     argument: &Argument<C>,
 ) -> Result<Vec<Equation<C::Group>>, Refused> {
+    let Read { identity, vectors, mut transcript } = read(parameters, dealer, dealing, argument)?;
+    let purity = purity::equation(&mut transcript, dealing, &argument.purity);
+    Ok(vec![identity, vectors, purity])
+}
+
+/// The equations of the argument, and the transcript after it.
+pub(crate) struct Read<C: SigningCurve> {
+    pub(crate) identity: Equation<C::Group>,
+    pub(crate) vectors: Equation<C::Group>,
+    pub(crate) transcript: Transcript,
+}
+
+/// Reads the argument, without the purity proof.
+pub(crate) fn read<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    dealer: ValidatorIndex,
+    dealing: &Dealing<C>,
+    argument: &Argument<C>,
+) -> Result<Read<C>, Refused> {
     let generators = &*parameters.generators;
     let member = parameters.member(dealer).map_err(|_| Refused)?;
     if !fits(parameters, dealing, argument) {
@@ -75,8 +127,7 @@ pub(crate) fn equations<C: SigningCurve>(
         bulletproofs::verify(generators, &mut transcript, &circuit, &argument.tape, &argument.proof)
             .map_err(|_| Refused)?;
     add_openings(dealing, &opening_scalars, &mut identity);
-    let purity = purity::equation(&mut transcript, dealing, &argument.purity);
-    Ok(vec![identity, vectors, purity])
+    Ok(Read { identity, vectors, transcript })
 }
 
 /// A participation may have been decoded for another session.

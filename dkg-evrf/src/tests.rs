@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod completeness;
+mod encoding;
+mod malicious;
+mod sessions;
 
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;

@@ -55,7 +55,7 @@ impl<C: ProofCurve> Equation<C> {
     }
 
     /// Whether the sum is the identity.
-    pub(crate) fn holds(&self, generators: &Generators<C>, threads: usize) -> bool {
+    pub fn holds(&self, generators: &Generators<C>, threads: usize) -> bool {
         let len = 2 + self.g_bold.len() + self.h_bold.len() + self.terms.len();
         let mut scalars = Vec::with_capacity(len);
         let mut points = Vec::with_capacity(len);

@@ -14,7 +14,7 @@ use crate::participation::{Dealing, Purity};
 use crate::transcript;
 
 /// Proves it with the polynomial.
-pub(super) fn prove<C: SigningCurve>(
+pub(crate) fn prove<C: SigningCurve>(
     transcript: &mut Transcript,
     polynomial: &[Scalar<C>],
     rng: &mut (impl RngCore + CryptoRng),
@@ -29,7 +29,7 @@ pub(super) fn prove<C: SigningCurve>(
 }
 
 /// `s·G - R - e·Σ r^k·A_k`
-pub(super) fn equation<C: SigningCurve>(
+pub(crate) fn equation<C: SigningCurve>(
     transcript: &mut Transcript,
     dealing: &Dealing<C>,
     purity: &Purity<C>,

@@ -1,0 +1,143 @@
+//! Foreign bytes: one encoding for each participation, every field counts, nothing panics.
+
+use arithmetic_bulletproofs::ProofCurve;
+use embedded_curves::{Affine, POINT_BYTES};
+use proptest::prelude::*;
+
+use super::Set;
+use crate::curves::{Element, Scalar, SigningCurve};
+use crate::{DecodeError, Participation, Ristretto, Secp256k1, ValidatorIndex};
+
+/// What kind of value stands in a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Point,
+    Embedded,
+    Scalar,
+}
+
+/// The fields of a participation, in order, behind the version.
+fn fields<C: SigningCurve>(set: &Set<C>) -> Vec<Kind> {
+    let shape = &set.parameters.shape;
+    let commitments = shape.commitments();
+    let rounds = usize::try_from(shape.rows.trailing_zeros()).unwrap();
+    [
+        (Kind::Point, usize::from(set.parameters.threshold())),
+        (Kind::Embedded, 2 * usize::from(shape.seats)),
+        (Kind::Scalar, usize::from(set.parameters.shares())),
+        (Kind::Point, commitments),
+        (Kind::Point, 4 + (2 * commitments) + 5),
+        (Kind::Scalar, 3),
+        (Kind::Point, 2 * rounds),
+        (Kind::Scalar, 2),
+        (Kind::Point, 1),
+        (Kind::Scalar, 1),
+    ]
+    .into_iter()
+    .flat_map(|(field, count)| core::iter::repeat_n(field, count))
+    .collect()
+}
+
+/// Another valid encoding for a field.
+fn replacement<C: SigningCurve>(field: Kind, bytes: &[u8]) -> Vec<u8> {
+    match field {
+        Kind::Point => Element::<C>::new(C::Group::generator()).bytes().to_vec(),
+        Kind::Embedded => Affine::<C::Embedded>::GENERATOR.to_bytes().to_vec(),
+        Kind::Scalar => {
+            let value = Scalar::<C>::from_bytes(bytes.try_into().unwrap()).unwrap();
+            (value + Scalar::<C>::ONE).to_bytes().to_vec()
+        }
+    }
+}
+
+fn len<C: SigningCurve>(field: Kind) -> usize {
+    match field {
+        Kind::Point => C::Group::POINT_LEN,
+        Kind::Embedded => POINT_BYTES,
+        Kind::Scalar => 32,
+    }
+}
+
+fn tampering<C: SigningCurve>() {
+    let set = Set::<C>::new(&[1, 1], 2);
+    let honest = set.participate(0);
+    let bytes = honest.encode();
+    assert_eq!(bytes.len(), Participation::encoded_len(&set.parameters));
+    assert_eq!(Participation::decode(&set.parameters, &bytes).as_ref(), Ok(&honest));
+    let mut tampered = vec![(ValidatorIndex(0), honest)];
+    let mut start = 1;
+    for (i, field) in fields(&set).into_iter().enumerate() {
+        let range = start..start + len::<C>(field);
+        start = range.end;
+        let mut other = bytes.clone();
+        other[range.clone()].copy_from_slice(&replacement::<C>(field, &bytes[range.clone()]));
+        assert_ne!(other, bytes, "field {i}");
+        tampered.push((ValidatorIndex(0), Participation::decode(&set.parameters, &other).unwrap()));
+        other[range].fill(0xff);
+        let decoded = Participation::decode(&set.parameters, &other);
+        assert!(matches!(decoded, Err(DecodeError::Field(_))), "field {i}");
+    }
+    assert_eq!(start, bytes.len(), "every byte belongs to a field");
+    let verdicts = set.verify(&tampered);
+    let valid = (0..).zip(&verdicts).filter(|(_, verdict)| verdict.is_valid()).map(|(i, _): (usize, _)| i);
+    assert_eq!(valid.collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn evrf_9_each_field_of_a_participation_counts() {
+    tampering::<Ristretto>();
+    tampering::<Secp256k1>();
+}
+
+fn lengths<C: SigningCurve>() {
+    let set = Set::<C>::new(&[1, 1], 2);
+    let bytes = set.participate(0).encode();
+    let expected = bytes.len();
+    let decode = |bytes: &[u8]| Participation::decode(&set.parameters, bytes);
+    for found in (0..expected).step_by(7).chain([expected - 1, expected + 1, 2 * expected]) {
+        let other = bytes.iter().copied().cycle().take(found).collect::<Vec<_>>();
+        assert_eq!(decode(&other), Err(DecodeError::Length { expected, found }));
+    }
+    let mut version = bytes.clone();
+    version[0] = 1;
+    assert_eq!(decode(&version), Err(DecodeError::Version(1)));
+    // The identity of Ristretto is 32 zeros; of secp256k1, nothing with 33 bytes is.
+    let mut identity = bytes;
+    identity[1..=C::Group::POINT_LEN].fill(0);
+    assert_eq!(decode(&identity), Err(DecodeError::Field("a coefficient's commitment")));
+}
+
+#[test]
+fn evrf_9_the_parameters_determine_the_length() {
+    lengths::<Ristretto>();
+    lengths::<Secp256k1>();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// EVRF-9: whatever arrives is decoded or refused.
+    #[test]
+    fn evrf_9_no_bytes_panic(noise in proptest::collection::vec(any::<u8>(), 0 .. 6000), at in any::<usize>()) {
+        thread_local! {
+            static SET: (Set<Ristretto>, Vec<u8>) = {
+                let set = Set::new(&[1, 1], 2);
+                let bytes = set.participate(0).encode();
+                (set, bytes)
+            };
+        }
+        SET.with(|(set, honest)| {
+            let _ = Participation::decode(&set.parameters, &noise);
+            // Of the right length, with honest bytes up to somewhere.
+            let at = at % honest.len();
+            let mut bytes = honest.clone();
+            for (byte, noise) in bytes[at ..].iter_mut().zip(&noise) {
+                *byte = *noise;
+            }
+            if let Ok(decoded) = Participation::decode(&set.parameters, &bytes) {
+                prop_assert_eq!(decoded.encode(), bytes, "one encoding for each participation");
+            }
+            Ok(())
+        })?;
+    }
+}

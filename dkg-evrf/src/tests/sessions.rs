@@ -1,0 +1,218 @@
+//! What belongs to which session and dealer, what is the same after a restart, and what is refused.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+
+use embedded_curves::CurveId;
+use embedded_curves::registration::EmbeddedSecret;
+
+use super::{Set, rng, session};
+use crate::{
+    Cancelled, CloseError, Closed, Error, Parameters, ParametersError, Participation, Progress, Ristretto,
+    Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate, recover, verify,
+};
+
+fn replay<C: SigningCurve>() {
+    let set = Set::<C>::new(&[1, 1, 1], 2);
+    let participation = set.participate(0);
+    assert!(set.verify(&[(ValidatorIndex(0), participation.clone())])[0].is_valid());
+    for dealer in [1, 2, 3, u16::MAX] {
+        let verdicts = set.verify(&[(ValidatorIndex(dealer), participation.clone())]);
+        assert!(!verdicts[0].is_valid(), "dealer {dealer}");
+    }
+    let others = [
+        Set::in_session(&session(1), &[1, 1, 1], 2),
+        Set::in_session(&Session { network: b"other".to_vec(), ..session(0) }, &[1, 1, 1], 2),
+        Set::in_session(&Session { chain_genesis: [8; 32], ..session(0) }, &[1, 1, 1], 2),
+        Set::new(&[1, 1, 1], 3),
+        Set::new(&[1, 1, 1, 1], 2),
+        Set::new(&[1, 1, 2], 3),
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert_ne!(other.parameters.context(), set.parameters.context());
+        assert!(!other.verify(&[(ValidatorIndex(0), participation.clone())])[0].is_valid(), "set {i}");
+        if let Ok(decoded) = Participation::decode(&other.parameters, &participation.encode()) {
+            assert!(!other.verify(&[(ValidatorIndex(0), decoded)])[0].is_valid(), "set {i}");
+        }
+    }
+}
+
+#[test]
+fn evrf_2_a_participation_counts_for_its_session_and_dealer_only() {
+    replay::<Ristretto>();
+    replay::<Secp256k1>();
+}
+
+fn restart<C: SigningCurve>() {
+    let set = Set::<C>::new(&[2, 1, 1], 3);
+    let participate = |seed| {
+        let rng = &mut rng(seed);
+        participate(&set.parameters, ValidatorIndex(0), &set.secrets[0], rng, Work::default()).unwrap()
+    };
+    let (before, after) = (participate(1), participate(2));
+    assert_eq!(before.dealing, after.dealing, "statement and shares are the same");
+    assert_ne!(before.argument, after.argument, "the proof is blinded anew");
+    for participation in [before, after] {
+        assert!(set.verify(&[(ValidatorIndex(0), participation)])[0].is_valid());
+    }
+}
+
+#[test]
+fn evrf_5_the_statement_is_the_same_after_a_restart() {
+    restart::<Ristretto>();
+    restart::<Secp256k1>();
+}
+
+/// The same (bad) randomness under two statements gives two blindings.
+#[test]
+fn evrf_5_equal_randomness_never_blinds_two_statements_alike() {
+    let [first, second] = [0, 1].map(|number| {
+        let set = Set::<Ristretto>::in_session(&session(number), &[1, 1], 2);
+        let rng = &mut rng(1);
+        participate(&set.parameters, ValidatorIndex(0), &set.secrets[0], rng, Work::default()).unwrap()
+    });
+    assert_ne!(first.argument.purity.nonce, second.argument.purity.nonce);
+    assert_ne!(first.argument.tape, second.argument.tape);
+}
+
+fn retained<C: SigningCurve>() {
+    let set = Set::<C>::new(&[2, 1, 1], 3);
+    let encoded = [0, 1, 2].map(|i| (ValidatorIndex(i), set.participate(i).encode()));
+    let keys = |order: [usize; 3]| {
+        let decode =
+            |i: usize| (encoded[i].0, Participation::decode(&set.parameters, &encoded[i].1).unwrap());
+        let verdicts = set.verify(&order.map(decode));
+        let closed =
+            Closed::new(&set.parameters, verdicts.into_iter().filter_map(crate::Verdict::verified)).unwrap();
+        let own = recover(&set.parameters, &closed, ValidatorIndex(0), &set.secrets[0]).unwrap();
+        own.iter().map(|key| key.serialize().to_vec()).collect::<Vec<_>>()
+    };
+    let original = keys([0, 1, 2]);
+    assert_eq!(original.len(), 2);
+    assert_eq!(keys([2, 0, 1]), original, "the order of arrival is nothing to the keys");
+}
+
+#[test]
+fn evrf_11_recovery_from_retained_participations_gives_the_original_shares() {
+    retained::<Ristretto>();
+    retained::<Secp256k1>();
+}
+
+#[test]
+fn evrf_11_only_enough_weight_of_distinct_dealers_closes() {
+    let set = Set::<Ristretto>::new(&[2, 1, 1], 3);
+    let verified = set.verified([0, 1, 2]);
+    let close = |chosen: &[usize]| Closed::new(&set.parameters, chosen.iter().map(|i| verified[*i].clone()));
+    assert_eq!(close(&[]).err(), Some(CloseError::TooLight { weight: 0, threshold: 3 }));
+    assert_eq!(close(&[1, 2]).err(), Some(CloseError::TooLight { weight: 2, threshold: 3 }));
+    assert_eq!(close(&[0, 1, 0]).err(), Some(CloseError::Twice(ValidatorIndex(0))));
+    assert!(close(&[0, 1]).is_ok());
+    assert_eq!(close(&[2, 0]).unwrap().dealers(), [ValidatorIndex(0), ValidatorIndex(2)]);
+    let other = Set::<Ristretto>::in_session(&session(1), &[2, 1, 1], 3);
+    let foreign = Closed::new(&other.parameters, verified.clone()).err();
+    assert_eq!(foreign, Some(CloseError::OtherSession(ValidatorIndex(0))));
+    let closed = close(&[0, 1, 2]).unwrap();
+    let error = recover(&other.parameters, &closed, ValidatorIndex(0), &other.secrets[0]).err();
+    assert_eq!(error, Some(Error::OtherSession));
+}
+
+#[test]
+fn evrf_1_only_ones_own_secret_takes_part() {
+    let set = Set::<Ristretto>::new(&[1, 1, 1], 2);
+    let closed = set.close([0, 1]);
+    let foreign = EmbeddedSecret::random(CurveId::Secq256k1, &mut rng(1));
+    for (validator, secret, error) in [
+        (0, &set.secrets[1], Error::WrongSecret(ValidatorIndex(0))),
+        (0, &foreign, Error::WrongSecret(ValidatorIndex(0))),
+        (3, &set.secrets[0], Error::NoSuchValidator(ValidatorIndex(3))),
+    ] {
+        let validator = ValidatorIndex(validator);
+        let participation = participate(&set.parameters, validator, secret, &mut rng(1), Work::default());
+        assert_eq!(participation.err(), Some(error));
+        assert_eq!(recover(&set.parameters, &closed, validator, secret).err(), Some(error));
+    }
+}
+
+#[test]
+fn evrf_10_verification_reports_progress_and_can_be_cancelled() {
+    let set = Set::<Ristretto>::new(&[1, 1, 1], 2);
+    let participations = [0, 1, 2].map(|i| (ValidatorIndex(i), set.participate(i)));
+    let mut seen = Vec::new();
+    let mut hook = |progress| {
+        seen.push(progress);
+        ControlFlow::Continue(())
+    };
+    let two = NonZeroUsize::new(2).unwrap();
+    let work = Work::threads(two).on_progress(&mut hook);
+    let verdicts = verify(&set.parameters, &participations, &mut rng(1), work).unwrap();
+    assert!(verdicts.iter().all(crate::Verdict::is_valid));
+    let read = |done| Progress::Read { done, of: 3 };
+    assert_eq!(seen, [read(0), read(2), read(3), Progress::Checking]);
+    for stop in 0..4 {
+        let mut calls = 0;
+        let mut hook = |_| {
+            calls += 1;
+            if calls > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let work = Work::threads(two).on_progress(&mut hook);
+        assert_eq!(verify(&set.parameters, &participations, &mut rng(1), work).err(), Some(Cancelled));
+    }
+}
+
+#[test]
+fn evrf_1_invalid_declarations_are_refused() {
+    let secrets =
+        (0..4).map(|i| EmbeddedSecret::random(CurveId::Embedwards25519, &mut rng(i))).collect::<Vec<_>>();
+    let set = |weights: &[u16]| {
+        let validator = |(i, weight): (usize, &u16)| Validator {
+            key: [u8::try_from(i).unwrap(); 32],
+            weight: *weight,
+            embedded_key: secrets[i].key(),
+        };
+        weights.iter().enumerate().map(validator).collect::<Vec<_>>()
+    };
+    let error =
+        |t: u16, validators: &[Validator]| Parameters::<Ristretto>::new(&session(0), t, validators).err();
+    let weight = |validator, weight| ParametersError::Weight { validator: ValidatorIndex(validator), weight };
+    assert_eq!(error(2, &set(&[1, 1, 1])), None);
+    assert_eq!(error(1, &[]), Some(ParametersError::Shares { shares: 0 }));
+    assert_eq!(error(2, &set(&[150, 1])), Some(ParametersError::Shares { shares: 151 }));
+    assert_eq!(error(2, &set(&[u16::MAX; 4])), Some(ParametersError::Shares { shares: 4 * 65_535 }));
+    assert_eq!(error(0, &set(&[1, 1])), Some(ParametersError::Threshold { threshold: 0, shares: 2 }));
+    assert_eq!(error(3, &set(&[1, 1])), Some(ParametersError::Threshold { threshold: 3, shares: 2 }));
+    assert_eq!(error(2, &set(&[1, 0, 1])), Some(weight(1, 0)));
+    assert_eq!(error(2, &set(&[1, 2, 1])), Some(weight(1, 2)));
+    assert_eq!(error(60, &set(&[20, 21, 20])), Some(weight(1, 21)));
+    assert_eq!(error(1, &set(&[1])), Some(weight(0, 1)));
+    let network = Session { network: vec![0; 65], ..session(0) };
+    let long = Parameters::<Ristretto>::new(&network, 2, &set(&[1, 1])).err();
+    assert_eq!(long, Some(ParametersError::Network { len: 65 }));
+}
+
+#[test]
+fn evrf_1_embedded_keys_are_valid_and_distinct_up_to_sign() {
+    let set = Set::<Ristretto>::new(&[1, 1, 1], 2);
+    let keys = set.secrets.iter().map(EmbeddedSecret::key).collect::<Vec<_>>();
+    let error = |keys: &[[u8; 33]]| {
+        let validator = |(i, key): (u8, &[u8; 33])| Validator { key: [i; 32], weight: 1, embedded_key: *key };
+        let validators = (0..).zip(keys).map(validator).collect::<Vec<_>>();
+        Parameters::<Ristretto>::new(&session(0), 2, &validators).err()
+    };
+    let same = ParametersError::SameEmbeddedKey { first: ValidatorIndex(0), second: ValidatorIndex(2) };
+    assert_eq!(error(&keys), None);
+    assert_eq!(error(&[keys[0], keys[1], keys[0]]), Some(same));
+    let mut opposite = keys[0];
+    opposite[32] ^= 1;
+    assert_eq!(error(&[keys[0], keys[1], opposite]), Some(same));
+    let invalid = ParametersError::EmbeddedKey { validator: ValidatorIndex(1) };
+    for bytes in [[0xff; 33], [0; 33]] {
+        let found = error(&[keys[0], bytes, keys[1]]);
+        assert!(found == Some(invalid) || bytes == [0; 33] && found.is_some());
+    }
+    let twice = [0, 0].map(|i: usize| Validator { key: [0; 32], weight: 1, embedded_key: keys[i] });
+    let mut twice = twice.to_vec();
+    twice[1].embedded_key = keys[1];
+    let found = Parameters::<Ristretto>::new(&session(0), 2, &twice).err();
+    let same = ParametersError::SameValidator { first: ValidatorIndex(0), second: ValidatorIndex(1) };
+    assert_eq!(found, Some(same));
+}
