@@ -160,6 +160,17 @@ impl<T: Tables> Shared<T> {
         self.room.notify_all();
     }
 
+    /// Stops the store because its log thread is gone; nobody waits for it for ever.
+    pub(crate) fn abandon(&self, reason: &str) {
+        let mut queue = lock(&self.queue);
+        queue.stopped.get_or_insert_with(|| reason.to_owned());
+        let waiting: Vec<_> = queue.jobs.drain(..).collect();
+        drop(queue);
+        self.room.notify_all();
+        // Dropped promises tell that the store stopped.
+        drop(waiting);
+    }
+
     /// Waits until there is work; `false` if there is none left and the store closes. A store that stopped
     /// gets no work, and stays open for readers until it is closed.
     pub(crate) fn wait_for_work(&self) -> bool {

@@ -132,6 +132,7 @@ impl DiskStore {
 /// The log thread.
 fn run(mut worker: Worker<RealFs, ParityFiles>, directory: Directory) -> Result<(), StoreError> {
     let shared = worker.shared().clone();
+    let _guard = AbandonOnPanic(shared.clone());
     while shared.wait_for_work() {
         // An error stops the store: it has told everyone, and gets no more work.
         let _ = worker.run_once();
@@ -139,6 +140,20 @@ fn run(mut worker: Worker<RealFs, ParityFiles>, directory: Directory) -> Result<
     let outcome = worker.finish();
     drop(directory);
     outcome
+}
+
+/// Tells everyone if the log thread panics.
+struct AbandonOnPanic(Arc<Shared<ParityTables>>);
+
+impl Drop for AbandonOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!(
+                "the log thread panicked; the store stops, and what was reported durable is safe"
+            );
+            self.0.abandon("its log thread panicked");
+        }
+    }
 }
 
 impl Handle {
