@@ -45,9 +45,9 @@ pub enum Reason {
         /// What is needed.
         needed: u16,
     },
-    /// What the tributary agreed on differs from what we derived.
-    ProvidedMismatch {
-        /// What differs.
+    /// The tributary stopped, such as when it agreed on something else than we derived.
+    TributaryHalted {
+        /// What it said.
         what: String,
     },
     /// A rule met a state which it cannot have.
@@ -65,7 +65,7 @@ impl Reason {
             Self::BatchGap { .. } => "BATCH_GAP",
             Self::KeyPairMismatch { .. } => "KEY_PAIR_MISMATCH",
             Self::ThresholdLost { .. } => "THRESHOLD_LOST",
-            Self::ProvidedMismatch { .. } => "PROVIDED_MISMATCH",
+            Self::TributaryHalted { .. } => "TRIBUTARY_HALTED",
             Self::Internal { .. } => "INTERNAL",
         }
     }
@@ -81,9 +81,7 @@ impl Reason {
                 "the processor computed another key than t of the set; compare versions, then rebuild the processor"
             }
             Self::ThresholdLost { .. } => "the set cannot sign any more; the base chain drops or replaces it",
-            Self::ProvidedMismatch { .. } => {
-                "compare versions and the base-chain node with other validators'"
-            }
+            Self::TributaryHalted { .. } => "compare versions and the base-chain node with other validators'",
             Self::Internal { .. } => "report the recorded state to the developers",
         }
     }

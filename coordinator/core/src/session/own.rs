@@ -1,10 +1,10 @@
-//! What this coordinator itself puts on a tributary, kept until it is there.
+//! What this coordinator itself puts on a tributary, kept until the tributary keeps it.
 //!
 //! A slot is filled once, for ever: the row that says what is in it stays after the transaction was
 //! ordered, so nothing else can be sent for the same slot whatever happens (`SIGN-4`).
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Genesis, ValidatorSet};
 use tributary::Kind;
 
@@ -68,7 +68,14 @@ pub(crate) fn withdraw(step: &mut Step<'_>, genesis: Genesis, order: &[u8]) -> R
     Ok(())
 }
 
-/// What waits to be ordered, at most `limit`, lower nonces first within an order.
+/// A transaction was handed to the tributary, which keeps it until it is ordered: no longer ours to keep.
+///
+/// The caller hands it over in the same step, as the transaction of exactly this slot.
+pub fn handed_over(txn: &mut dyn Transaction, genesis: Genesis, slot: &Slot) {
+    PENDING.delete(txn, &key(genesis, slot));
+}
+
+/// What waits to be handed to the tributary, at most `limit`, lower nonces first within an order.
 ///
 /// # Errors
 /// [`StoreError`] of the store.
