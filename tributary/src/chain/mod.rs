@@ -35,7 +35,7 @@ pub use provided::MAX_KINDS;
 
 /// The most transactions of one block.
 pub const MAX_TRANSACTIONS: usize = 65_536;
-/// The most own transactions repeated, or taken into memory, at a time.
+/// The most own transactions repeated at a time; also at most twice a transaction's limit in bytes.
 const MOST_RESENT: usize = 64;
 /// The most own transactions looked through for those whose turn it is.
 const MOST_OWN: usize = 4096;
@@ -146,6 +146,17 @@ pub fn provided_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32
 /// [`StoreError`] if the store fails.
 pub fn agreed_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32, StoreError> {
     provided::agreed_count(db, genesis, kind)
+}
+
+/// The nonce which the next own transaction of an order gets: a caller whose transactions have places of
+/// their own compares it before it submits, in the same step.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn own_next(db: &dyn Read, genesis: Genesis, me: Validator, order: &Order) -> Result<u32, StoreError> {
+    let agreed = rows::nonce(db, genesis, me, order)?;
+    let submitted = rows::OWN_NEXT.get(db, &(genesis, order.to_vec()))?.unwrap_or(0);
+    Ok(submitted.max(agreed))
 }
 
 /// How many own signed transactions wait for inclusion; counts up to 4,096.
@@ -268,11 +279,18 @@ impl Chain {
     fn own_due(&mut self, db: &dyn Read, members: &Members) -> Result<Vec<Say>, Halt> {
         let genesis = members.genesis();
         let mut says = Vec::new();
+        let mut room = members.limits().transaction().saturating_mul(2);
         for ((_, order, nonce), signed) in rows::OWN.scan(db, &genesis, None, MOST_OWN)? {
             let order = Bytes::new(order).map_err(|e| Halt::new(e.to_string()))?;
-            if (says.len() < MOST_RESENT) && (rows::nonce(db, genesis, self.me, &order)? == nonce) {
-                says.push(self.send_own(members, Transaction::Signed(signed)));
+            if rows::nonce(db, genesis, self.me, &order)? != nonce {
+                continue;
             }
+            let transaction = Transaction::Signed(signed);
+            room = room.saturating_sub(encode(&transaction).len());
+            if (says.len() >= MOST_RESENT) || (room == 0) {
+                break;
+            }
+            says.push(self.send_own(members, transaction));
         }
         for (_, evidence) in rows::EVIDENCE.scan(db, &genesis, None, MOST_RESENT)? {
             self.mempool.add_evidence(members, &evidence);

@@ -357,6 +357,29 @@ impl Network {
         self.schedule(after, What::Restart(peer));
     }
 
+    /// Loses the whole disk; the validator comes back with its key alone.
+    pub(super) fn wipe(&mut self, peer: usize) {
+        self.crash(peer);
+        self.peers[peer].store = MemoryStore::new(SyncMode::Manual);
+        self.peers[peer].current = false;
+    }
+
+    /// Stops for good, with what is durable kept.
+    pub(super) fn stop(&mut self, peer: usize) {
+        let this = &mut self.peers[peer];
+        this.store = this.store.crash();
+        this.node = None;
+        this.timers.clear();
+        this.waiting.clear();
+        this.syncing = false;
+        this.life += 1;
+    }
+
+    /// Starts again after [`Network::stop`].
+    pub(super) fn resume(&mut self, peer: usize) {
+        self.schedule(MS, What::Restart(peer));
+    }
+
     fn synced(&mut self, peer: usize) {
         self.peers[peer].store.sync();
         self.peers[peer].syncing = false;
