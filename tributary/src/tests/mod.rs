@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
 mod network;
+mod node;
 mod recovery;
 mod rules;
 mod simulation;

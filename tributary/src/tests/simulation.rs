@@ -33,6 +33,12 @@ fn run(seed: u64, weights: &[u16], twins: usize, garbage: Option<usize>, faults:
     network
 }
 
+/// `count` seeds; the variable `TRIBUTARY_SEEDS` multiplies them for a longer search.
+fn seeds(first: u64, count: u64) -> impl Iterator<Item = u64> {
+    let times = std::env::var("TRIBUTARY_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1u64);
+    (0..times).flat_map(move |time| (first..first + count).map(move |seed| seed + (time * 10_000)))
+}
+
 fn rough() -> Faults {
     Faults { loss: 10, delay: 50 * MS, crash: 10, forget_log: false, partition: true, until: 8 * SECOND }
 }
@@ -50,7 +56,7 @@ fn validators_of_any_weights_order_everything() {
 #[test]
 fn crashes_loss_and_partitions_break_no_rule_and_progress_follows_healing() {
     let (mut crashes, mut heights) = (0, 0);
-    for seed in 0..150 {
+    for seed in seeds(0, 150) {
         let network = run(seed, &[1, 1, 1, 1], 0, None, rough());
         crashes += network.crashes;
         heights += network.height(0);
@@ -60,7 +66,7 @@ fn crashes_loss_and_partitions_break_no_rule_and_progress_follows_healing() {
 
 #[test]
 fn weighted_validators_survive_the_same() {
-    for seed in 100..130 {
+    for seed in seeds(100, 30) {
         run(seed, &[3, 3, 2, 2], 0, None, rough());
     }
 }
@@ -68,7 +74,7 @@ fn weighted_validators_survive_the_same() {
 #[test]
 fn an_equivocator_splits_nobody_and_is_proven() {
     let mut proven = 0;
-    for seed in 200..230 {
+    for seed in seeds(200, 30) {
         let network = run(seed, &[1, 1, 1, 1], 1, None, Faults { crash: 3, ..rough() });
         let evidence = |t: &Transaction| matches!(t, Transaction::Evidence(e) if e.validator == network.peers[0].validator);
         proven += usize::from(network.chain(2).iter().any(evidence));
@@ -79,7 +85,7 @@ fn an_equivocator_splits_nobody_and_is_proven() {
 
 #[test]
 fn a_sender_of_garbage_harms_nobody() {
-    for seed in 300..320 {
+    for seed in seeds(300, 20) {
         run(seed, &[1, 1, 1, 1], 0, Some(3), Faults { crash: 3, ..rough() });
     }
 }

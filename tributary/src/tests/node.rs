@@ -1,0 +1,548 @@
+//! One node against crafted inputs.
+
+use coordinator_store::{MemoryStore, Read, Store, Transaction as Txn};
+use processor_messages::{
+    BaseBlockHash, Bytes, ChainGenesis, EmbeddedKeys, Genesis, KeyShares, List, Network, Participant,
+    Session, TributaryBlock, Validator, ValidatorSet, decode, encode,
+};
+use proptest::prelude::*;
+
+use super::network::{Failed, config, key, members, validator};
+use crate::{
+    Application, Block, BlockHash, Built, Certificate, DECIDED, DecidedBlock, Evidence, Halt, Header, Input,
+    Limits, Members, MembersError, Node, Open, Output, Say, Slot, Spec, SpecValidator, Step, Timer, Verdict,
+    halted, latest_decided, prune, record_halt, signing,
+    wire::{Answer, Ask, Message, Proposal, Vote},
+};
+
+/// An application whose verdict the test sets.
+struct Puppet {
+    verdict: Verdict,
+    due: bool,
+    panics: bool,
+}
+
+impl Application for Puppet {
+    type Input = Verdict;
+    fn build(&mut self, _: &dyn Read, _: &Members, slot: Slot) -> Result<Built, Halt> {
+        assert!(!self.panics, "the puppet panics");
+        let body = Bytes::new(encode(&slot.height)).unwrap();
+        Ok(Built { body, root: [0; 32], state: [0; 32] })
+    }
+    fn check(&mut self, _: &dyn Read, _: &Members, _: &Block) -> Result<Verdict, Halt> {
+        Ok(self.verdict.clone())
+    }
+    fn decided(&mut self, _: &mut dyn Txn, _: &Members, _: &DecidedBlock) -> Result<Vec<Say>, Halt> {
+        Ok(Vec::new())
+    }
+    fn input(&mut self, _: &mut dyn Txn, _: &Members, input: Verdict) -> Result<Vec<Say>, Halt> {
+        self.verdict = input;
+        Ok(Vec::new())
+    }
+    fn heard(&mut self, _: &mut dyn Txn, _: &Members, _: Validator, _: &[u8]) -> Result<Vec<Say>, Halt> {
+        Ok(vec![Say::Event("heard".to_owned())])
+    }
+    fn equivocated(&mut self, _: &mut dyn Txn, _: &Members, _: Evidence) -> Result<Vec<Say>, Halt> {
+        Ok(Vec::new())
+    }
+    fn resend(&mut self, _: &dyn Read, _: &Members) -> Result<Vec<Say>, Halt> {
+        Ok(Vec::new())
+    }
+    fn due(&mut self, _: &dyn Read) -> Result<bool, Halt> {
+        Ok(self.due)
+    }
+}
+
+fn puppet() -> Puppet {
+    Puppet { verdict: Verdict::Valid, due: true, panics: false }
+}
+
+struct One {
+    members: Members,
+    store: MemoryStore,
+    node: Node<Puppet>,
+}
+
+impl One {
+    fn open(weights: &[u16], puppet: Puppet) -> (Self, Vec<Output>) {
+        Self::reopen(members(weights), MemoryStore::default(), puppet)
+    }
+
+    fn reopen(members: Members, store: MemoryStore, puppet: Puppet) -> (Self, Vec<Output>) {
+        let open = Open { config: config(), store_is_current: true };
+        let opened = store
+            .write(|txn| Node::open(txn, members.clone(), key(0), puppet, open).map_err(Failed::from))
+            .unwrap();
+        let (node, outputs) = opened.0;
+        (Self { members, store, node }, outputs)
+    }
+
+    fn step(&mut self, input: Input<Verdict>) -> Result<Vec<Output>, Halt> {
+        match self.store.write(|txn| self.node.step(txn, input).map_err(Failed::from)) {
+            Ok((outputs, _)) => Ok(outputs),
+            Err(Failed::Halt(halt)) => Err(halt),
+            Err(Failed::Store) => unreachable!(),
+        }
+    }
+
+    fn hear(&mut self, from: u8, message: &Message) -> Result<Vec<Output>, Halt> {
+        self.step(Input::Message { from: validator(from), bytes: message.encode() })
+    }
+
+    fn decided(&self) -> u64 {
+        self.store.read(|db| latest_decided(db, self.members.genesis())).unwrap().0
+    }
+
+    fn block(&self, height: u64, round: u32, parent: BlockHash, former: Option<Certificate>) -> Block {
+        let proposer = self.members.proposer(height, round).validator;
+        let by = (0..9).find(|by| validator(*by) == proposer).unwrap();
+        let body = Bytes::new(b"body".to_vec()).unwrap();
+        let header = Header {
+            height: TributaryBlock(height),
+            round,
+            proposer,
+            parent,
+            former: former.as_ref().map_or([0; 32], Certificate::hash),
+            root: [0; 32],
+            state: [0; 32],
+            body: Block::body_hash(&body),
+        };
+        Block::sign(&self.members, &key(by), header, former, body)
+    }
+
+    fn certificate(&self, height: u64, block: BlockHash, by: &[u8]) -> Certificate {
+        let mut signatures: Vec<_> = by
+            .iter()
+            .map(|by| {
+                let message =
+                    signing::precommit(self.members.genesis(), height, 0, Some(block), validator(*by));
+                (validator(*by), key(*by).sign(signing::CONSENSUS, &message))
+            })
+            .collect();
+        signatures.sort_unstable_by_key(|(validator, _)| *validator);
+        let signatures = List::new(signatures).unwrap();
+        Certificate { height: TributaryBlock(height), round: 0, block, signatures }
+    }
+
+    fn vote(&self, by: u8, step: Step, height: u64, value: Option<BlockHash>) -> Message {
+        let message = match step {
+            Step::Prevote => signing::prevote,
+            Step::Precommit => signing::precommit,
+        };
+        let message = message(self.members.genesis(), height, 0, value, validator(by));
+        let signature = key(by).sign(signing::CONSENSUS, &message);
+        Message::Vote(Vote { step, height, round: 0, value, address: validator(by), signature })
+    }
+
+    fn proposal(&self, block: &Block) -> Message {
+        let (height, value) = (block.header.height.0, block.header.hash(self.members.genesis()));
+        let address = block.header.proposer;
+        let by = (0..9).find(|by| validator(*by) == address).unwrap();
+        let message = signing::proposal(self.members.genesis(), height, 0, value, None, address);
+        let signature = key(by).sign(signing::CONSENSUS, &message);
+        Message::Proposal(Proposal { height, round: 0, value, valid_round: None, address, signature })
+    }
+}
+
+fn votes_sent(outputs: &[Output]) -> Vec<(Step, Option<BlockHash>)> {
+    let vote = |output: &Output| match output {
+        Output::Broadcast(bytes) => match Message::decode(bytes, Limits::default()).unwrap() {
+            Message::Vote(vote) => Some((vote.step, vote.value)),
+            _ => None,
+        },
+        _ => None,
+    };
+    outputs.iter().filter_map(vote).collect()
+}
+
+fn spec() -> Spec {
+    let entry = |by: u8, weight| SpecValidator {
+        validator: validator(by),
+        weight: KeyShares(weight),
+        embedded: EmbeddedKeys {
+            base: Bytes::new(vec![by]).unwrap(),
+            network: Bytes::new(vec![by, 1]).unwrap(),
+        },
+    };
+    Spec {
+        chain: ChainGenesis([1; 32]),
+        set: ValidatorSet { network: Network::new("bitcoin").unwrap(), session: Session(4) },
+        block: BaseBlockHash([2; 32]),
+        validators: List::new(vec![entry(0, 3), entry(1, 1), entry(2, 2)]).unwrap(),
+        limits: Limits::default(),
+    }
+}
+
+/// `TRIB-1`; defect 26 of older designs.
+#[test]
+fn the_genesis_commits_to_every_fact_of_the_spec() {
+    type Edit = fn(&mut Spec);
+    let validators = |spec: &mut Spec, edit: fn(&mut Vec<SpecValidator>)| {
+        let mut list = spec.validators.clone().into_inner();
+        edit(&mut list);
+        spec.validators = List::new(list).unwrap();
+    };
+    let edits: [Edit; 6] = [
+        |s| s.chain = ChainGenesis([9; 32]),
+        |s| s.set.network = Network::new("ethereum").unwrap(),
+        |s| s.set.session = Session(5),
+        |s| s.block = BaseBlockHash([9; 32]),
+        |s| s.limits.body_bytes -= 1,
+        |s| s.limits.transaction_bytes -= 1,
+    ];
+    let list_edits: [fn(&mut Vec<SpecValidator>); 5] = [
+        |l| l.swap(0, 1),
+        |l| l[0].weight = KeyShares(4),
+        |l| l[0].embedded.base = Bytes::new(vec![7]).unwrap(),
+        |l| l[0].embedded.network = Bytes::new(vec![7]).unwrap(),
+        |l| drop(l.pop()),
+    ];
+    let mut seen = std::collections::BTreeSet::from([spec().genesis()]);
+    for edit in edits {
+        let mut edited = spec();
+        edit(&mut edited);
+        assert!(seen.insert(edited.genesis()));
+    }
+    for edit in list_edits {
+        let mut edited = spec();
+        validators(&mut edited, edit);
+        assert!(seen.insert(edited.genesis()));
+    }
+}
+
+#[test]
+fn participants_are_consecutive_ranges_in_set_order() {
+    let spec = spec();
+    let of = |by| spec.participants(&validator(by)).into_iter().map(Participant::get).collect::<Vec<_>>();
+    assert_eq!((of(0), of(1), of(2), of(3)), (vec![1, 2, 3], vec![4], vec![5, 6], vec![]));
+    let holder = |index| spec.holder(Participant::new(index).unwrap());
+    assert_eq!(holder(3), Some(validator(0)));
+    assert_eq!(holder(4), Some(validator(1)));
+    assert_eq!(holder(6), Some(validator(2)));
+    assert_eq!(holder(7), None);
+    assert_eq!((spec.n(), spec.t()), (KeyShares(6), KeyShares(5)));
+}
+
+#[test]
+fn members_without_key_weight_or_uniqueness_are_refused() {
+    let new = |list: &[(Validator, KeyShares)]| {
+        Members::new(Genesis::default(), list, Limits::default()).map(|_| ()).unwrap_err()
+    };
+    let bad = Validator([0xff; 32]);
+    assert_eq!(new(&[]), MembersError::Count(0));
+    assert_eq!(new(&[(bad, KeyShares(1))]), MembersError::Key(bad));
+    assert_eq!(new(&[(validator(0), KeyShares(0))]), MembersError::NoWeight(validator(0)));
+    let twice = [(validator(0), KeyShares(1)), (validator(0), KeyShares(1))];
+    assert_eq!(new(&twice), MembersError::Twice(validator(0)));
+    let heavy = [(validator(0), KeyShares(u16::MAX))];
+    assert_eq!(new(&heavy), MembersError::Weight(65_535));
+}
+
+/// `TRIB-8`
+#[test]
+fn members_propose_in_proportion_to_their_weight() {
+    let members = members(&[3, 3, 2, 2]);
+    let mut counts = std::collections::BTreeMap::new();
+    for height in 1..=100 {
+        *counts.entry(members.proposer(height, 0).validator).or_insert(0) += 1;
+    }
+    let count = |by| counts[&validator(by)];
+    assert_eq!((count(0), count(1), count(2), count(3)), (30, 30, 20, 20));
+}
+
+/// `TRIB-6`; defect 4 of older designs.
+#[test]
+fn a_certificate_needs_distinct_members_of_more_than_two_thirds_who_signed_this_block() {
+    let (one, _) = One::open(&[1, 1, 1, 1], puppet());
+    let block = BlockHash([5; 32]);
+    let good = one.certificate(3, block, &[1, 2, 3]);
+    assert!(good.verify(&one.members));
+    assert!(!one.certificate(3, block, &[1, 2]).verify(&one.members));
+    assert!(!one.certificate(3, block, &[1, 2, 9]).verify(&one.members));
+    assert!(!one.certificate(3, block, &[1, 2, 2, 2]).verify(&one.members));
+    assert!(!one.certificate(3, block, &[]).verify(&one.members));
+
+    let edit = |edit: &dyn Fn(&mut Vec<_>)| {
+        let mut signatures = good.signatures.clone().into_inner();
+        edit(&mut signatures);
+        Certificate { signatures: List::new(signatures).unwrap(), ..good.clone() }
+    };
+    let wrong = [
+        edit(&|s| s.swap(0, 1)),
+        edit(&|s| s[0].0 = Validator([0xff; 32])),
+        edit(&|s| s[0].1.0[7] ^= 1),
+        edit(&|s| s[0].1.0 = [0xff; 64]),
+        Certificate { height: TributaryBlock(4), ..good.clone() },
+        Certificate { round: 1, ..good.clone() },
+        Certificate { block: BlockHash([6; 32]), ..good.clone() },
+    ];
+    for certificate in wrong {
+        assert!(!certificate.verify(&one.members));
+    }
+}
+
+/// `TRIB-7`
+#[test]
+fn a_block_whose_parts_differ_from_its_signed_header_is_not_authentic() {
+    let (one, _) = One::open(&[1, 1, 1, 1], puppet());
+    let former = one.certificate(1, BlockHash([5; 32]), &[1, 2, 3]);
+    let good = one.block(2, 0, BlockHash([5; 32]), Some(former));
+    assert!(good.is_authentic(&one.members));
+    let edits: [fn(&mut Block); 10] = [
+        |b| b.header.height = TributaryBlock(3),
+        |b| b.header.round = 1,
+        |b| b.header.proposer = Validator([1; 32]),
+        |b| b.header.parent = BlockHash([1; 32]),
+        |b| b.header.former = [1; 32],
+        |b| b.header.root = [1; 32],
+        |b| b.header.state = [1; 32],
+        |b| b.body = Bytes::new(b"other".to_vec()).unwrap(),
+        |b| b.former = None,
+        |b| b.signature.0[3] ^= 1,
+    ];
+    for (index, edit) in edits.into_iter().enumerate() {
+        let mut block = good.clone();
+        edit(&mut block);
+        assert!(!block.is_authentic(&one.members), "{index}");
+    }
+}
+
+/// `TRIB-9`: the interval holds a lone hurrier back, and more than a third of the weight does not wait.
+#[test]
+fn one_member_alone_does_not_quicken_the_chain() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    let vote = one.vote(1, Step::Prevote, 1, None);
+    one.hear(1, &vote).unwrap();
+    assert_eq!(one.node.status().running, None);
+    let vote = one.vote(2, Step::Prevote, 1, None);
+    one.hear(2, &vote).unwrap();
+    assert!(one.node.status().running.is_some());
+
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { due: false, ..puppet() });
+    one.step(Input::Fired(Timer::Interval)).unwrap();
+    assert_eq!(one.node.status().running, None, "nothing is due");
+    let forged = Message::Vote(match one.vote(1, Step::Prevote, 1, None) {
+        Message::Vote(vote) => Vote { address: validator(2), ..vote },
+        _ => unreachable!(),
+    });
+    one.hear(1, &forged).unwrap();
+    assert_eq!(one.node.status().running, None, "a forged vote starts nothing");
+    let vote = one.vote(1, Step::Prevote, 1, None);
+    one.hear(1, &vote).unwrap();
+    assert!(one.node.status().running.is_some());
+}
+
+#[test]
+fn the_heartbeat_starts_a_height_without_content() {
+    let (mut one, _) = One::open(&[1], Puppet { due: false, ..puppet() });
+    one.step(Input::Fired(Timer::Interval)).unwrap();
+    assert_eq!(one.decided(), 0);
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    assert_eq!(one.decided(), 1);
+}
+
+/// `TRIB-11`: no prevote for a block with something missing, a prevote once it is there.
+#[test]
+fn a_block_is_voted_for_when_what_it_lacked_is_there() {
+    let missing = Verdict::Missing("a batch".to_owned());
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { verdict: missing, ..puppet() });
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let hash = block.header.hash(one.members.genesis());
+    let mut outputs = one.hear(1, &one.proposal(&block)).unwrap();
+    outputs.extend(one.hear(1, &Message::Block(Box::new(block))).unwrap());
+    assert_eq!(votes_sent(&outputs), []);
+    assert_eq!(one.node.status().missing, ["a batch"]);
+    let outputs = one.step(Input::Application(Verdict::Valid)).unwrap();
+    assert_eq!(votes_sent(&outputs), [(Step::Prevote, Some(hash))]);
+}
+
+/// `TRIB-11`: what more than two thirds precommitted is decided although something is missing here.
+#[test]
+fn a_block_precommitted_by_a_quorum_is_decided_although_something_is_missing() {
+    let missing = Verdict::Missing("a batch".to_owned());
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { verdict: missing, ..puppet() });
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let hash = block.header.hash(one.members.genesis());
+    one.hear(1, &one.proposal(&block)).unwrap();
+    one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    for by in 1..4 {
+        assert_eq!(one.decided(), 0);
+        let vote = one.vote(by, Step::Precommit, 1, Some(hash));
+        one.hear(by, &vote).unwrap();
+    }
+    assert_eq!(one.decided(), 1);
+}
+
+/// `TRIB-22`
+#[test]
+fn a_decided_block_that_is_invalid_here_halts_this_chain_and_is_not_stored() {
+    let invalid = Verdict::Invalid("state".to_owned());
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { verdict: invalid, ..puppet() });
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let hash = block.header.hash(one.members.genesis());
+    one.hear(1, &Message::Height(2)).unwrap();
+    let certificate = one.certificate(1, hash, &[1, 2, 3]);
+    let answer = Answer::Blocks(List::new(vec![DecidedBlock { block, certificate }]).unwrap());
+    let halt = one.step(Input::Response { from: validator(1), bytes: encode(&answer) }).unwrap_err();
+    assert!(halt.reason.contains("invalid here"), "{halt}");
+    assert_eq!(one.decided(), 0);
+    assert_eq!(one.step(Input::Fired(Timer::Resend)).unwrap_err(), halt);
+}
+
+/// `TRIB-22`: a failed check inside the node is a halt, not the end of the process.
+#[test]
+fn a_panic_halts_the_chain_and_its_reason_is_kept() {
+    let (mut one, _) = One::open(&[1], Puppet { panics: true, ..puppet() });
+    let halt = one.step(Input::Fired(Timer::Heartbeat)).unwrap_err();
+    assert!(halt.reason.contains("the puppet panics"), "{halt}");
+    let genesis = one.members.genesis();
+    let recorded = one.store.write(|txn| record_halt(txn, genesis, &halt)).unwrap();
+    drop(recorded);
+    assert_eq!(one.store.read(|db| halted(db, genesis)).unwrap(), Some(halt.clone()));
+    let open = Open { config: config(), store_is_current: true };
+    let members = one.members.clone();
+    let again = one.store.write(|txn| Node::open(txn, members, key(0), puppet(), open).map_err(Failed::from));
+    assert!(matches!(again, Err(Failed::Halt(again)) if again == halt));
+}
+
+/// `TRIB-23`
+#[test]
+fn a_non_members_messages_and_requests_are_dropped() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    assert_eq!(one.hear(9, &Message::Height(100)).unwrap(), []);
+    assert_eq!(one.hear(9, &Message::Application(Bytes::new(vec![1]).unwrap())).unwrap(), []);
+    let ask = Input::Request { from: validator(9), id: 1, bytes: encode(&Ask::Status) };
+    assert_eq!(one.step(ask).unwrap(), []);
+    assert!(one.node.status().peers.is_empty());
+}
+
+/// `TRIB-23`
+#[test]
+fn messages_beyond_the_bound_of_their_kind_are_not_decoded() {
+    let limits = Limits::default();
+    for (kind, limit) in [(0u8, 512), (1, 512), (2, 65_536), (3, 65_536), (5, 512)] {
+        let mut bytes = vec![0; limit + 1];
+        bytes[0] = kind;
+        let error = Message::decode(&bytes, limits).unwrap_err();
+        assert!(matches!(error, processor_messages::DecodeError::TooLong { .. }), "{kind}: {error}");
+    }
+    assert!(Message::decode(&[], limits).is_err());
+    assert!(Message::decode(&[7], limits).is_err());
+    assert!(Ask::decode(&[0; 17]).is_err());
+}
+
+/// `TRIB-24`
+#[test]
+fn a_proposer_of_many_blocks_fills_no_disk() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    for n in 0..20u8 {
+        let good = one.block(1, 0, BlockHash::default(), None);
+        let header = Header { root: [n; 32], ..good.header };
+        let by = (0..4).find(|by| validator(*by) == header.proposer).unwrap();
+        let block = Block::sign(&one.members, &key(by), header, None, good.body);
+        one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    }
+    let stored = one.store.read(|db| crate::log::bodies(db, one.members.genesis(), 1)).unwrap();
+    assert_eq!(stored.len(), 2);
+}
+
+/// `TRIB-25`
+#[test]
+fn answers_hold_what_fits_and_start_where_asked() {
+    let (mut one, _) = One::open(&[1], puppet());
+    for _ in 0..40 {
+        one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    }
+    let mut ask = |height| {
+        let ask = Input::Request { from: validator(0), id: 3, bytes: encode(&Ask::Blocks(height)) };
+        match &one.step(ask).unwrap()[..] {
+            [Output::Respond { id: 3, bytes }] => decode::<Answer>(bytes, 4 << 20).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let heights = |answer: Answer| match answer {
+        Answer::Blocks(blocks) => blocks.iter().map(|b| b.height().0).collect::<Vec<_>>(),
+        Answer::Status(certificate) => vec![certificate.map_or(0, |c| c.height.0)],
+    };
+    assert_eq!(heights(ask(1)), (1..=32).collect::<Vec<_>>());
+    assert_eq!(heights(ask(39)), [39, 40]);
+    assert_eq!(heights(ask(41)), [40]);
+    assert_eq!(heights(ask(0)), [40]);
+    assert_eq!(heights(ask(u64::MAX)), [40]);
+}
+
+/// `TRIB-3`, `TRIB-4`: what was said before a restart is said again, byte for byte.
+#[test]
+fn a_restarted_node_says_the_same_again() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    one.hear(1, &one.proposal(&block)).unwrap();
+    let outputs = one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    let sent: Vec<_> = outputs.iter().filter(|o| matches!(o, Output::Broadcast(_))).collect();
+    assert_eq!(sent.len(), 1);
+    let (_, again) = One::reopen(one.members.clone(), one.store.clone(), puppet());
+    assert!(sent.iter().all(|output| again.contains(output)));
+}
+
+#[test]
+fn pruning_leaves_no_row_but_the_reason_of_a_halt() {
+    let (mut one, _) = One::open(&[1], puppet());
+    for _ in 0..10 {
+        one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    }
+    let genesis = one.members.genesis();
+    let mut calls = 0;
+    while !one.store.write(|txn| prune(txn, genesis, 3)).unwrap().0 {
+        calls += 1;
+    }
+    assert!(calls >= 3);
+    assert_eq!(one.decided(), 0);
+    let rows = one.store.read(|db| db.scan(b"tributary", b"tributary", 10)).unwrap();
+    assert_eq!(rows, []);
+    assert_eq!(one.store.read(|db| DECIDED.get(db, &(genesis, TributaryBlock(1)))).unwrap(), None);
+}
+
+type VoteMessage = fn(Genesis, u64, u32, Option<BlockHash>, Validator) -> Vec<u8>;
+
+proptest! {
+    /// `TRIB-23`
+    #[test]
+    fn no_bytes_of_a_member_panic_or_halt(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u8..8) {
+        let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+        one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+        let mut bytes = bytes;
+        if let Some(first) = bytes.first_mut() {
+            *first = kind;
+        }
+        let from = validator(1);
+        one.step(Input::Message { from, bytes: bytes.clone() }).unwrap();
+        one.step(Input::Request { from, id: 0, bytes: bytes.clone() }).unwrap();
+        one.step(Input::Response { from, bytes }).unwrap();
+    }
+
+    /// `TRIB-23`: valid in form, with any content.
+    #[test]
+    fn no_vote_or_proposal_of_a_member_panics_or_halts(
+        height in 0u64..4, round in prop_oneof![0u32..15, any::<u32>()], valid_round in proptest::option::of(0u32..15),
+        precommit in any::<bool>(), by in 0u8..5, signer in 0u8..5, value in proptest::option::of(any::<[u8; 32]>()),
+    ) {
+        let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+        one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+        let genesis = one.members.genesis();
+        let (step, of): (_, VoteMessage) =
+            if precommit { (Step::Precommit, signing::precommit) } else { (Step::Prevote, signing::prevote) };
+        let (address, value) = (validator(by), value.map(BlockHash));
+        let signature = key(signer).sign(signing::CONSENSUS, &of(genesis, height, round, value, address));
+        one.hear(1, &Message::Vote(Vote { step, height, round, value, address, signature })).unwrap();
+        let value = value.unwrap_or_default();
+        let message = signing::proposal(genesis, height, round, value, valid_round, address);
+        let signature = key(signer).sign(signing::CONSENSUS, &message);
+        one.hear(1, &Message::Proposal(Proposal { height, round, value, valid_round, address, signature })).unwrap();
+    }
+}
