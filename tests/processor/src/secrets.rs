@@ -109,7 +109,7 @@ impl EmbeddedSecrets {
         &self.network
     }
 
-    fn to_bytes(&self) -> Zeroizing<[u8; 64]> {
+    pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; 64]> {
         let mut bytes = Zeroizing::new([0; 64]);
         let (base, network) = (self.base.to_bytes(), self.network.to_bytes());
         for (to, from) in bytes.iter_mut().zip(base.iter().chain(network.iter())) {
@@ -118,7 +118,7 @@ impl EmbeddedSecrets {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (base, network) = bytes.split_first_chunk::<32>()?;
         let network = network.try_into().ok()?;
         Some(Self {

@@ -1,1 +1,3 @@
+//! Several processors and what their coordinators would agree on.
 
+pub(crate) mod cluster;
