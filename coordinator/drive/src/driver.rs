@@ -186,13 +186,10 @@ where
     /// Drives the node until it is stopped or halts; also leaves the topic then.
     pub async fn run(mut self) -> End {
         let end = self.live().await;
-        match &end {
-            End::Stopped | End::Network => {
-                tracing::info!(genesis = %self.genesis, %end, "a chain's driver ended")
-            }
-            End::Halted(_) | End::Store(_) | End::Join(_) => {
-                tracing::error!(genesis = %self.genesis, %end, "a chain's driver ended");
-            }
+        if matches!(end, End::Stopped | End::Network) {
+            tracing::info!(genesis = %self.genesis, %end, "a chain's driver ended");
+        } else {
+            tracing::error!(genesis = %self.genesis, %end, "a chain's driver ended");
         }
         let _ = self.network.close_chain(self.genesis).await;
         self.status.send_modify(|status| {
@@ -206,33 +203,17 @@ where
         let first = std::mem::take(&mut self.first);
         self.perform(first).await;
         loop {
-            let batch = match self.gather().await {
+            let Batch { work, replies, .. } = match self.gather().await {
                 Ok(batch) => batch,
                 Err(end) => return end,
             };
-            let Batch { work, replies, .. } = batch;
-            let node = &mut self.node;
-            let stepped = self.store.write(|txn| {
-                let mut outputs = Vec::new();
-                for work in work {
-                    match work {
-                        Work::Input(input) => outputs.extend(node.step(txn, input)?),
-                        Work::Act(act) => {
-                            for input in act(txn)? {
-                                outputs.extend(node.step(txn, Input::Application(input))?);
-                            }
-                        }
-                    }
-                }
-                Ok::<_, StepError>(outputs)
-            });
-            let outputs = match stepped {
-                Ok((outputs, commit)) => match commit.await {
-                    Ok(()) => outputs,
-                    Err(error) => return End::Store(error),
-                },
+            let (outputs, commit) = match self.step(work) {
+                Ok(stepped) => stepped,
                 Err(error) => return record(&self.store, self.genesis, error).await,
             };
+            if let Err(error) = commit.await {
+                return End::Store(error);
+            }
             for reply in replies {
                 // Who no longer waits does not need to know.
                 let _ = reply.send(());
@@ -240,6 +221,25 @@ where
             self.perform(outputs).await;
             self.status.send_replace(Status { node: self.node.status(), end: None });
         }
+    }
+
+    /// One transaction for all of a batch; after an error nothing of it is kept, and the node is done for.
+    fn step(&mut self, work: Vec<Work<A::Input>>) -> Result<(Vec<Output>, S::Commit), StepError> {
+        let node = &mut self.node;
+        self.store.write(|txn| {
+            let mut outputs = Vec::new();
+            for work in work {
+                match work {
+                    Work::Input(input) => outputs.extend(node.step(txn, input)?),
+                    Work::Act(act) => {
+                        for input in act(txn)? {
+                            outputs.extend(node.step(txn, Input::Application(input))?);
+                        }
+                    }
+                }
+            }
+            Ok(outputs)
+        })
     }
 
     /// Waits for something to do, then takes what is there already, up to the bounds of a batch. A timer

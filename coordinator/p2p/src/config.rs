@@ -62,8 +62,9 @@ pub struct Config {
     pub inbox_bytes: usize,
     /// The most chains open at once.
     pub max_chains: usize,
-    /// The most connections in the handshake at once; further ones are closed on arrival.
-    pub max_handshakes: u32,
+    /// The most connections in the handshake at once, a quarter of them from one address; further ones are
+    /// closed on arrival.
+    pub max_handshakes: usize,
 }
 
 impl Config {

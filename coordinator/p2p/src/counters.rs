@@ -28,6 +28,10 @@ counters! {
     HandshakeTimeout => "handshake_timeout",
     /// A handshake whose bytes are not of our protocol, or which broke off.
     HandshakeMalformed => "handshake_malformed",
+    /// A connection closed on arrival, as the most were in the handshake.
+    TooManyHandshakes => "too_many_handshakes",
+    /// An address of ours to dial at which another validator than expected answered.
+    WrongValidator => "wrong_validator",
     /// A handshake for another base chain or protocol version.
     WrongChain => "wrong_chain",
     /// A handshake by a key which is not on the allow-list.

@@ -16,6 +16,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    mem::take,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -43,9 +44,12 @@ const MESH: usize = 12;
 
 type HandlerEvent = THandlerOutEvent<gossipsub::Behaviour>;
 
+const TOPIC_PREFIX: &str = "/headwater/";
+const TOPIC_BYTES: usize = TOPIC_PREFIX.len() + 64;
+
 /// The topic of a chain.
 pub(crate) fn topic(genesis: Genesis) -> gossipsub::IdentTopic {
-    gossipsub::IdentTopic::new(format!("/headwater/{genesis}"))
+    gossipsub::IdentTopic::new(format!("{TOPIC_PREFIX}{genesis}"))
 }
 
 struct OpenChain {
@@ -133,29 +137,46 @@ impl Gate {
         for _ in &invalid_messages {
             self.counters.count(Reason::Malformed);
         }
-        let (chains, counters) = (&self.chains, &self.counters);
-        let may_speak = |topic: &TopicHash| match chains.get(topic) {
-            None => Err(Reason::UnknownChain),
-            Some(chain) if chain.members.contains(&validator) => Ok(()),
-            Some(_) => Err(Reason::NotMember),
-        };
-        rpc.messages.retain(|message| may_speak(&message.topic).map_err(|r| counters.count(r)).is_ok());
-        for subscription in &rpc.subscriptions {
+        let (mut messages, control) = (take(&mut rpc.messages), take(&mut rpc.control_msgs));
+        let mut subscriptions = take(&mut rpc.subscriptions);
+        for subscription in &subscriptions {
             let mut alone = rpc.clone();
-            alone.messages.clear();
-            alone.control_msgs.clear();
-            alone.subscriptions = vec![subscription.clone()];
+            alone.subscriptions.push(subscription.clone());
             let alone = HandlerEvent::Message { rpc: alone, invalid_messages: Vec::new() };
-            let announced = self.announced.entry(peer).or_default();
-            let known = announced.contains_key(&subscription.topic_hash);
-            if known || (announced.len() < MAX_SUBSCRIPTIONS) {
-                announced.insert(subscription.topic_hash.clone(), (connection, alone));
-            } else {
-                counters.count(Reason::TooManySubscriptions);
-            }
+            self.remember(peer, connection, &subscription.topic_hash, alone);
         }
-        rpc.subscriptions.retain(|subscription| may_speak(&subscription.topic_hash).is_ok());
+        subscriptions.retain(|subscription| self.may_speak(&validator, &subscription.topic_hash).is_ok());
+        messages.retain(|message| match self.may_speak(&validator, &message.topic) {
+            Ok(()) => true,
+            Err(reason) => {
+                self.counters.count(reason);
+                false
+            }
+        });
+        (rpc.messages, rpc.control_msgs, rpc.subscriptions) = (messages, control, subscriptions);
         Some(HandlerEvent::Message { rpc, invalid_messages })
+    }
+
+    fn may_speak(&self, validator: &Validator, topic: &TopicHash) -> Result<(), Reason> {
+        match self.chains.get(topic) {
+            None => Err(Reason::UnknownChain),
+            Some(chain) if chain.members.contains(validator) => Ok(()),
+            Some(_) => Err(Reason::NotMember),
+        }
+    }
+
+    /// Keeps a subscription for when its chain opens.
+    fn remember(&mut self, peer: PeerId, connection: ConnectionId, topic: &TopicHash, alone: HandlerEvent) {
+        if topic.as_str().len() != TOPIC_BYTES {
+            self.counters.count(Reason::Malformed);
+            return;
+        }
+        let announced = self.announced.entry(peer).or_default();
+        if announced.contains_key(topic) || (announced.len() < MAX_SUBSCRIPTIONS) {
+            announced.insert(topic.clone(), (connection, alone));
+        } else {
+            self.counters.count(Reason::TooManySubscriptions);
+        }
     }
 }
 

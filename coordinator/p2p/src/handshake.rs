@@ -243,7 +243,7 @@ pub(crate) fn statement(
     signer: Validator,
     other: Option<Validator>,
 ) -> Vec<u8> {
-    let mut bytes = vec![VERSION, if role == Role::Dialer { 0 } else { 1 }];
+    let mut bytes = vec![VERSION, u8::from(role == Role::Listener)];
     bytes.extend(chain.0);
     for channel in [signer_channel, other_channel] {
         let channel = channel.to_bytes();

@@ -28,6 +28,7 @@
 mod config;
 mod counters;
 mod dial;
+mod door;
 mod envelope;
 mod error;
 mod gossip;

@@ -24,7 +24,7 @@ use libp2p::{
     gossipsub::{self, MessageAcceptance},
     multiaddr::Protocol,
     request_response::{self, OutboundRequestId, ResponseChannel},
-    swarm::{ConnectionId, SwarmEvent, dial_opts::DialOpts},
+    swarm::{ConnectionId, DialError, SwarmEvent, dial_opts::DialOpts},
 };
 use processor_messages::{Genesis, Validator};
 use tokio::{
@@ -269,7 +269,7 @@ impl Network {
                     match lookup.await {
                         Ok(Ok(resolved)) => found.extend(resolved.take(4)),
                         Ok(Err(error)) => {
-                            tracing::debug!(address, %error, "a validator's address does not resolve")
+                            tracing::debug!(address, %error, "a validator's address does not resolve");
                         }
                         Err(_) => tracing::debug!(address, "a validator's address did not resolve in time"),
                     }
@@ -315,6 +315,9 @@ impl Network {
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%error, "dialing failed");
+                if matches!(error, DialError::WrongPeerId { .. }) {
+                    self.count(Reason::WrongValidator);
+                }
                 if let Some(validator) = identity::validator(&peer) {
                     self.dialer.failed(&validator, Instant::now());
                 }
@@ -395,9 +398,11 @@ impl Network {
                 let gossipsub = self.swarm.behaviour_mut().gate.gossipsub();
                 gossipsub.report_message_validation_result(&message_id, &propagation_source, acceptance);
             }
-            gossipsub::Event::Subscribed { peer_id, topic } => self.on_subscription(&peer_id, &topic, true),
+            gossipsub::Event::Subscribed { peer_id, topic } => {
+                self.on_subscription(&peer_id, &topic, true);
+            }
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
-                self.on_subscription(&peer_id, &topic, false)
+                self.on_subscription(&peer_id, &topic, false);
             }
             gossipsub::Event::SlowPeer { peer_id, .. } => {
                 tracing::debug!(peer = ?identity::validator(&peer_id), "a validator reads too slowly");

@@ -12,7 +12,7 @@ use std::{
 use coordinator_keys::SecretKey;
 use futures::StreamExt;
 use libp2p::{
-    Swarm, Transport, connection_limits,
+    Swarm, Transport,
     core::upgrade,
     request_response, swarm,
     swarm::{ListenError, NetworkBehaviour, SwarmEvent},
@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Config, Handle, StartError,
+    door::Door,
     gossip::Gate,
     handshake::{Handshake, HandshakeError},
     identity::peer_id,
@@ -37,12 +38,12 @@ const MAX_STREAMS: usize = 64;
 /// Requests of one connection that are served at once.
 const MAX_INBOUND_REQUESTS: usize = 16;
 /// Connections stay open while both sides want them; only probes and quotas end them.
-const NEVER_IDLE: Duration = Duration::from_secs(100 * 365 * 86_400);
+const NEVER_IDLE: Duration = Duration::from_hours(100 * 365 * 24);
 
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p::swarm::derive_prelude")]
 pub(crate) struct Behaviour {
-    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) door: Door,
     pub(crate) gate: Gate,
     pub(crate) sync: request_response::Behaviour<SyncCodec>,
 }
@@ -122,10 +123,8 @@ fn build(config: &Config, shared: &Shared) -> Swarm<Behaviour> {
         .with_request_timeout(config.request_timeout)
         .with_max_concurrent_streams(MAX_INBOUND_REQUESTS);
     let protocols = [(sync::PROTOCOL, request_response::ProtocolSupport::Full)];
-    let limits =
-        connection_limits::ConnectionLimits::default().with_max_pending_incoming(Some(config.max_handshakes));
     let behaviour = Behaviour {
-        limits: connection_limits::Behaviour::new(limits),
+        door: Door::new(config.max_handshakes, counters.clone()),
         gate: Gate::new(config, allow.clone(), counters.clone()),
         sync: request_response::Behaviour::with_codec(codec, protocols, requests),
     };
@@ -135,14 +134,14 @@ fn build(config: &Config, shared: &Shared) -> Swarm<Behaviour> {
     Swarm::new(transport, behaviour, peer_id(me), settings)
 }
 
-/// Whether the handshake itself has counted this failure already.
+/// Whether this failure has been counted where it happened.
 pub(crate) fn counted(error: &ListenError) -> bool {
-    sources(error).any(|source| source.is::<HandshakeError>())
+    matches!(error, ListenError::Denied { .. }) || sources(error).any(<dyn Error>::is::<HandshakeError>)
 }
 
 /// Whether a connection closed since its validator exceeded the byte quota.
 pub(crate) fn is_over_quota(cause: &swarm::ConnectionError) -> bool {
-    sources(cause).any(|source| source.is::<ByteQuotaExceeded>())
+    sources(cause).any(<dyn Error>::is::<ByteQuotaExceeded>)
 }
 
 /// An error and all beneath it. Wrappers by `std::io` hide what they wrap from `source`.

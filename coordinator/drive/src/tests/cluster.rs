@@ -4,16 +4,17 @@ use std::{future::Future, net::SocketAddr, path::Path, time::Duration};
 
 use coordinator_keys::SecretKey;
 use coordinator_p2p as p2p;
-use coordinator_store::{MemoryStore, Store, SyncMode, Table};
+use coordinator_store::{MemoryStore, Store, StoreError, SyncMode, Table};
 use coordinator_store_disk::DiskStore;
 use processor_messages::{Bytes, ChainGenesis, Genesis, KeyShares, TributaryBlock, Validator};
-use tributary::{Chain, ChainConfig, ChainInput, Config, DECIDED, Halt, Kind, Limits, Members, Open, halted};
+use tokio::sync::watch;
+use tributary::{Chain, ChainConfig, ChainInput, Config, DECIDED, Kind, Limits, Members, Open};
 
 use crate::{Driver, End, Handle};
 
 const GENESIS: Genesis = Genesis([7; 32]);
 
-fn key(index: u8) -> SecretKey {
+pub(super) fn key(index: u8) -> SecretKey {
     let mut bytes = [0; 32];
     bytes[0] = index + 1;
     SecretKey::from_bytes(&bytes).unwrap()
@@ -23,12 +24,12 @@ fn validator(index: u8) -> Validator {
     Validator(key(index).public().to_bytes())
 }
 
-fn members(genesis: Genesis, count: u8) -> Members {
+pub(super) fn members(genesis: Genesis, count: u8) -> Members {
     let validators: Vec<_> = (0..count).map(|index| (validator(index), KeyShares(1))).collect();
     Members::new(genesis, &validators, Limits::default()).unwrap()
 }
 
-fn timing() -> Config {
+pub(super) fn timing() -> Config {
     let ms = Duration::from_millis;
     Config {
         interval: ms(20),
@@ -42,11 +43,11 @@ fn timing() -> Config {
     }
 }
 
-async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(super) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(30), future).await.expect("it happens within 30 s")
 }
 
-async fn network(index: u8, listen: Option<SocketAddr>) -> p2p::Handle {
+pub(super) async fn network(index: u8, listen: Option<SocketAddr>) -> p2p::Handle {
     let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     let config = p2p::Config {
         redial_first: Duration::from_millis(20),
@@ -56,7 +57,7 @@ async fn network(index: u8, listen: Option<SocketAddr>) -> p2p::Handle {
     p2p::start(config, key(index)).await.unwrap()
 }
 
-async fn introduce(networks: &[p2p::Handle]) {
+pub(super) async fn introduce(networks: &[p2p::Handle]) {
     let peers: Vec<_> =
         (0..).zip(networks).map(|(i, n)| (validator(i), vec![n.listen_address().to_string()])).collect();
     for network in networks {
@@ -80,8 +81,8 @@ async fn drive<S: Store>(
     Ok(handle)
 }
 
-async fn reach(handle: &Handle<ChainInput>, height: u64) {
-    soon(handle.decided().wait_for(|decided| decided.0 >= height)).await.unwrap();
+pub(super) async fn reach(decided: &watch::Receiver<TributaryBlock>, height: u64) {
+    soon(decided.clone().wait_for(|decided| decided.0 >= height)).await.unwrap();
 }
 
 fn hashes(store: &impl Store, genesis: Genesis, upto: u64) -> Vec<[u8; 32]> {
@@ -106,14 +107,14 @@ async fn twenty_heights_and_a_restart<S: Store>(stores: Vec<S>, reopen: impl Fn(
         handle.input(ChainInput::Busy(true)).await.unwrap();
         handles.push(handle);
     }
-    reach(&handles[3], 5).await;
+    reach(&handles[3].decided(), 5).await;
 
     soon(handles[3].stop()).await;
     assert_eq!(handles[3].status().borrow().end, Some(End::Stopped));
     let stopped_at = handles[3].decided().borrow().0;
     let listen = networks[3].listen_address();
     drop((handles.pop(), networks.pop()));
-    reach(&handles[0], stopped_at + 15).await;
+    reach(&handles[0].decided(), stopped_at + 15).await;
 
     let store = reopen(stores.pop().unwrap());
     stores.push(store);
@@ -121,10 +122,10 @@ async fn twenty_heights_and_a_restart<S: Store>(stores: Vec<S>, reopen: impl Fn(
     introduce(&networks).await;
     let again = drive(&stores[3], &networks[3], GENESIS, (3, 4)).await.unwrap();
     assert!(again.decided().borrow().0 >= stopped_at, "it goes on where its store is");
-    reach(&again, stopped_at + 15).await;
+    reach(&again.decided(), stopped_at + 15).await;
     // It follows, and takes part again: it decides what is decided after its return.
     let next = handles[0].decided().borrow().0 + 5;
-    reach(&again, next).await;
+    reach(&again.decided(), next).await;
     let all: Vec<_> = stores.iter().take(3).map(|store| hashes(store, GENESIS, stopped_at + 15)).collect();
     let its_own = hashes(&stores[3], GENESIS, stopped_at + 15);
     assert!(all.iter().all(|hashes| *hashes == its_own), "all decided the same blocks");
@@ -160,7 +161,11 @@ const QUEUE: Table<u32, u32> = Table::new("test/queue");
 async fn an_act_and_its_inputs_share_one_step() {
     let store = MemoryStore::new(SyncMode::Automatic);
     let network = network(0, None).await;
-    store.write::<_, coordinator_store::StoreError>(|txn| Ok(QUEUE.put(txn, &1, &42))).unwrap().0;
+    let queued = store.write(|txn| {
+        QUEUE.put(txn, &1, &42);
+        Ok::<_, StoreError>(())
+    });
+    queued.unwrap().1.wait().unwrap();
     let handle = drive(&store, &network, GENESIS, (0, 1)).await.unwrap();
     let steps = store.steps();
     let act = handle.transact(|txn| {
@@ -177,30 +182,6 @@ async fn an_act_and_its_inputs_share_one_step() {
     soon(handle.decided().wait_for(|decided| decided.0 >= 1)).await.unwrap();
     soon(handle.stop()).await;
     assert!(handle.input(ChainInput::Busy(true)).await.is_err());
-}
-
-/// P2P-23: a halt ends one chain with its reason, which stays over a restart; the other chain goes on.
-#[tokio::test]
-async fn a_halted_chain_ends_alone_and_stays_halted() {
-    let store = MemoryStore::new(SyncMode::Automatic);
-    let network = network(0, None).await;
-    let (sick, well) = (Genesis([1; 32]), Genesis([2; 32]));
-    let sick_handle = drive(&store, &network, sick, (0, 1)).await.unwrap();
-    let well_handle = drive(&store, &network, well, (0, 1)).await.unwrap();
-    // Providing what was agreed otherwise is the reason of a halt which an input can reach.
-    let halt = Halt::new("a differing local value, for the test");
-    store
-        .write::<_, coordinator_store::StoreError>(|txn| tributary::record_halt(txn, sick, &halt))
-        .unwrap()
-        .0;
-    soon(sick_handle.stop()).await;
-
-    let reopened = drive(&store, &network, sick, (0, 1)).await;
-    assert_eq!(reopened.err(), Some(End::Halted(halt.clone())));
-    assert_eq!(store.read(|db| halted(db, sick)).unwrap(), Some(halt));
-    let height = well_handle.decided().borrow().0;
-    well_handle.input(ChainInput::Busy(true)).await.unwrap();
-    reach(&well_handle, height + 2).await;
 }
 
 /// P2P-24: a failed store ends the driver, and nothing of the failed step leaves.

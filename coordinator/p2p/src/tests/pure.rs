@@ -23,8 +23,8 @@ fn a_bucket_gives_its_capacity_at_once_and_its_rate_over_time() {
     assert!(!bucket.take(1, start));
     assert!(!bucket.take(6, start + Duration::from_millis(500)), "nothing is taken when refused");
     assert!(bucket.take(5, start + Duration::from_millis(500)));
-    assert!(!bucket.take(101, start + Duration::from_secs(3600)), "never more than the capacity");
-    assert!(bucket.take(100, start + Duration::from_secs(3600)));
+    assert!(!bucket.take(101, start + Duration::from_hours(1)), "never more than the capacity");
+    assert!(bucket.take(100, start + Duration::from_hours(1)));
     assert!(!bucket.take(1, start), "time that runs back gives nothing");
 }
 
@@ -80,7 +80,7 @@ fn a_connection_that_lived_resets_the_delay_and_one_that_flaps_does_not() {
     let later = start + Duration::from_secs(5);
     assert_eq!(delay_after(&mut dialer, later, Duration::ZERO).as_secs(), 2);
     let later = start + Duration::from_secs(50);
-    assert_eq!(delay_after(&mut dialer, later, Duration::from_secs(60)).as_secs(), 1);
+    assert_eq!(delay_after(&mut dialer, later, Duration::from_mins(1)).as_secs(), 1);
 }
 
 /// P2P-13
