@@ -8,6 +8,7 @@ use embedded_curves::{
     Affine, Curve, CurveId, EmbeddedCurve, Embedwards25519, Point, Scalar, Secp256k1, Secq256k1,
     field::{Accumulator, Element, Modulus, batch_invert_vartime},
     hash_to_curve,
+    point::Multiples,
     registration::{EmbeddedSecret, prove, verify},
 };
 use ff::Field;
@@ -63,6 +64,23 @@ fn curve<C: Curve>() {
     });
 }
 
+fn many<C: Curve>() {
+    let mut rng = ChaCha20Rng::from_seed([4; 32]);
+    let scalars: Vec<_> = (0..1024).map(|_| Scalar::<C>::random(&mut rng)).collect();
+    let points: Vec<_> = scalars.iter().map(|s| (Point::<C>::GENERATOR * *s).to_affine().unwrap()).collect();
+    let name = C::NAME;
+    let tables = Multiples::new(&points);
+    time(&format!("{name}: tables of 1,024 points"), 1, || {
+        black_box(Multiples::new(&points));
+    });
+    time(&format!("{name}: 1,024 multiplications with tables"), 1, || {
+        black_box(tables.multiply(&scalars));
+    });
+    time(&format!("{name}: 1,024 in variable time"), 1, || {
+        black_box(Point::multiscalar_mul_vartime(&scalars, &points));
+    });
+}
+
 fn hash<C: EmbeddedCurve>() {
     time(&format!("{}: hash to the curve", C::NAME), 100, || {
         black_box(hash_to_curve::<C>("bench ", &[b"message"]));
@@ -90,6 +108,7 @@ fn main() {
     curve::<Embedwards25519>();
     curve::<Secq256k1>();
     curve::<Secp256k1>();
+    many::<Secp256k1>();
     hash::<Embedwards25519>();
     hash::<Secq256k1>();
     registration(CurveId::Embedwards25519);

@@ -16,7 +16,7 @@
 
 mod accumulator;
 mod inverse;
-mod limbs;
+pub(crate) mod limbs;
 mod moduli;
 mod ops;
 mod prime_field;

@@ -33,7 +33,7 @@ fn group_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
     assert_eq!(pa.double(), g * a.double());
     assert_eq!(pa * b, g * (a * b));
     assert_eq!(g.mul_vartime(&a), pa);
-    assert_eq!(Point::multiscalar_mul_vartime(&[(a, g), (b, pb)]), pa + pb * b);
+    assert_eq!(Point::straus_vartime(&[(a, g), (b, pb)]), pa + pb * b);
     let affine = Option::<Affine<C>>::from(pa.to_affine());
     assert_eq!(affine, pa.to_affine_vartime());
     assert_eq!(affine.is_none(), a == Scalar::<C>::ZERO);
@@ -49,6 +49,26 @@ fn group_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
         assert_eq!(batch, Point::batch_to_affine_vartime(&several).unwrap());
         assert!(batch.iter().zip(several).all(|(affine, point)| Point::from(*affine) == point));
         assert!(Point::batch_to_affine(&[pa, Point::IDENTITY]).is_none());
+    }
+}
+
+/// CURVE-13: many scalars at once, with points and scalars that meet in every way.
+fn multiscalar_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
+    let g = Affine::<C>::GENERATOR;
+    let h = Option::<Affine<C>>::from((Point::from(g) * Scalar::<C>::from_u64(77)).to_affine()).unwrap();
+    let (zero, one) = (Scalar::<C>::ZERO, Scalar::<C>::ONE);
+    let mut terms =
+        vec![(a, g), (b, h), (a, g), (a, -g), (zero, h), (one, g), (-one, h), (-a, h), (b, g), (b, -g)];
+    for count in [0, 1, 2, 3, 10, 70] {
+        while terms.len() < count {
+            let (scalar, point) = terms[terms.len() - 7];
+            terms.push((scalar.double() + a, point));
+        }
+        let (scalars, points): (Vec<_>, Vec<_>) = terms[..count].iter().copied().unzip();
+        let expected: Point<C> =
+            terms[..count].iter().map(|(scalar, point)| Point::from(*point) * *scalar).sum();
+        assert_eq!(Point::multiscalar_mul(&scalars, &points), expected, "{count}");
+        assert_eq!(Point::multiscalar_mul_vartime(&scalars, &points), expected, "{count}");
     }
 }
 
@@ -112,6 +132,13 @@ macro_rules! laws {
                 #[test]
                 fn obeys_the_group_laws(a in scalar::<$Curve>(), b in scalar::<$Curve>()) {
                     group_laws::<$Curve>(a, b);
+                }
+            }
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(8))]
+                #[test]
+                fn multiplies_many_points_at_once(a in scalar::<$Curve>(), b in scalar::<$Curve>()) {
+                    multiscalar_laws::<$Curve>(a, b);
                 }
             }
             #[test]

@@ -11,7 +11,9 @@
 //! curves* (2015), algorithms 1 to 3.
 
 mod affine;
+mod maybe;
 mod multiply;
+mod multiscalar;
 
 use std::ops::{Add, AddAssign, Neg, Sub};
 
@@ -25,6 +27,8 @@ use crate::{
 };
 
 pub use affine::{Affine, POINT_BYTES};
+pub use maybe::{Chord, MaybeAffine};
+pub use multiscalar::Multiples;
 
 /// A point (X : Y : Z), the identity being (0 : 1 : 0).
 pub struct Point<C: Curve> {

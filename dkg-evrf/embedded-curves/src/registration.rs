@@ -248,7 +248,7 @@ impl Statement<'_> {
         let response = Option::<Scalar<C>>::from(Scalar::<C>::from_bytes(response));
         let response = response.ok_or(RegistrationError::Proof)?;
         let c = self.challenge::<C::ScalarModulus>(commitment);
-        let found = Point::multiscalar_mul_vartime(&[(response, Point::GENERATOR), (-c, key.into())]);
+        let found = Point::straus_vartime(&[(response, Point::GENERATOR), (-c, key.into())]);
         if found == Point::from(nonce) { Ok(()) } else { Err(RegistrationError::Proof) }
     }
 }

@@ -47,11 +47,11 @@ impl<C: Curve> Point<C> {
 
     /// scalar·point in variable time, for public values.
     pub fn mul_vartime(&self, scalar: &Scalar<C>) -> Self {
-        Self::multiscalar_mul_vartime(&[(*scalar, *self)])
+        Self::straus_vartime(&[(*scalar, *self)])
     }
 
     /// The sum of scalar·point in variable time, for public values and few points (Straus).
-    pub fn multiscalar_mul_vartime(terms: &[(Scalar<C>, Self)]) -> Self {
+    pub fn straus_vartime(terms: &[(Scalar<C>, Self)]) -> Self {
         let terms: Vec<_> =
             terms.iter().map(|(scalar, point)| (nibbles::<C>(scalar), point.multiples())).collect();
         let mut result = Self::IDENTITY;
