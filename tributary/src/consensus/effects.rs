@@ -9,10 +9,12 @@ use std::{
 use coordinator_keys::{SecretKey, Signature};
 use coordinator_store::Transaction;
 use malachitebft_core_consensus::{
-    ConsensusMsg, Effect, Input, LivenessMsg, MisbehaviorEvidence, Resumable, Resume, SignedConsensusMsg,
-    VoteExtensionError,
+    ConsensusMsg, Effect, Input, LivenessMsg, MisbehaviorEvidence, Resumable, Resume, VoteExtensionError,
 };
-use malachitebft_core_types::{CertificateError, NilOrVal, SignedMessage, Timeout, TimeoutKind, VoteType};
+use malachitebft_core_types::{
+    CertificateError, CommitCertificate, NilOrVal, PolkaCertificate, RoundCertificate, RoundCertificateType,
+    SignedMessage, Timeout, TimeoutKind, VoteType,
+};
 use processor_messages::{Genesis, Validator, encode};
 
 use super::{
@@ -134,20 +136,12 @@ impl Effects {
     }
 
     /// Answers one effect. Never an error: the core would go on wrongly.
+    #[allow(clippy::unit_arg, reason = "most effects are answered with nothing")]
     pub(super) fn perform(&mut self, txn: &mut dyn Transaction, effect: Effect<Ctx>) -> Resume<Ctx> {
         match effect {
-            Effect::CancelAllTimeouts(r) => {
-                self.cancel_all();
-                r.resume_with(())
-            }
-            Effect::CancelTimeout(timeout, r) => {
-                self.cancel(timeout);
-                r.resume_with(())
-            }
-            Effect::ScheduleTimeout(timeout, r) => {
-                self.schedule(timeout);
-                r.resume_with(())
-            }
+            Effect::CancelAllTimeouts(r) => r.resume_with(self.cancel_all()),
+            Effect::CancelTimeout(timeout, r) => r.resume_with(self.cancel(timeout)),
+            Effect::ScheduleTimeout(timeout, r) => r.resume_with(self.schedule(timeout)),
             // The body of a proposal is sent along with every proposal of ours, and blocks with certificates do
             // not come this way.
             Effect::StartRound(.., r)
@@ -155,64 +149,36 @@ impl Effects {
             | Effect::CertVerifiedSyncValue(.., r)
             | Effect::CertRejectedSyncValue(.., r) => r.resume_with(()),
             Effect::PublishConsensusMsg(message, r) => {
-                self.acts.push(Act::Send(convert::consensus_out(&message)));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Send(convert::consensus_out(&message))))
             }
             Effect::PublishLivenessMsg(message, r) => {
-                self.acts.push(Act::Send(liveness_out(&message)));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Send(liveness_out(&message))))
             }
             Effect::RepublishVote(vote, r) => {
-                self.acts.push(Act::Send(convert::consensus_out(&SignedConsensusMsg::Vote(vote))));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Send(Message::Vote(convert::vote_out(&vote)))))
             }
             Effect::RepublishRoundCertificate(votes, r) => {
-                self.acts.push(Act::Send(Message::Round(convert::round_out(&votes))));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Send(Message::Round(convert::round_out(&votes)))))
             }
             Effect::GetValue(_, round, _, r) => {
-                self.acts.push(Act::Build(round.as_u32().unwrap_or(0)));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Build(round.as_u32().unwrap_or(0))))
             }
             Effect::Decide(certificate, _, r) => {
-                self.acts.push(Act::Decided(convert::certificate_out(&certificate)));
-                r.resume_with(())
+                r.resume_with(self.acts.push(Act::Decided(convert::certificate_out(&certificate))))
             }
-            Effect::Finalize(_, _, evidence, r) => {
-                self.note_evidence(&evidence);
-                r.resume_with(())
-            }
-            Effect::WalAppend(_, input, r) => {
-                self.append(txn, &input);
-                r.resume_with(())
-            }
+            Effect::Finalize(_, _, evidence, r) => r.resume_with(self.note_evidence(&evidence)),
+            Effect::WalAppend(_, input, r) => r.resume_with(self.append(txn, &input)),
             Effect::SignVote(vote, r) => r.resume_with(self.sign_vote(vote)),
             Effect::SignProposal(proposal, r) => r.resume_with(self.sign_proposal(proposal)),
             Effect::VerifySignature(message, _, r) => r.resume_with(self.verify(&message)),
             Effect::VerifyCommitCertificate(certificate, _, _, r) => {
-                let certificate = convert::certificate_out(&certificate);
-                let (members, verified) = (&self.members, &mut self.verified);
-                let valid = certificate.verify_with(members, |m, message, s| verified.check(m, message, s));
-                r.resume_with(certificate_result(valid))
+                r.resume_with(certificate_result(self.verify_commit(&certificate)))
             }
             Effect::VerifyPolkaCertificate(polka, _, _, r) => {
-                let votes = polka.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
-                let weight = self.weight_of(&votes);
-                let valid = weight.is_some_and(|weight| self.members.is_quorum(weight));
-                r.resume_with(certificate_result(valid))
+                r.resume_with(certificate_result(self.verify_polka(&polka)))
             }
-            Effect::VerifyRoundCertificate(certificate, _, _, r) => {
-                let precommits = convert::round_out(&certificate).precommits;
-                let votes = certificate.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
-                let kinds = votes.iter().all(|v| !precommits || (v.message.kind == VoteType::Precommit));
-                let enough = self.weight_of(&votes).is_some_and(|weight| {
-                    if precommits {
-                        self.members.is_quorum(weight)
-                    } else {
-                        weight.saturating_mul(3) > self.members.total()
-                    }
-                });
-                r.resume_with(certificate_result(kinds && enough))
+            Effect::VerifyRoundCertificate(votes, _, _, r) => {
+                r.resume_with(certificate_result(self.verify_round(&votes)))
             }
             // Vote extensions are disabled, and blocks with certificates do not come this way.
             Effect::VerifyExtendedCommitCertificate(.., r) => r.resume_with(certificate_result(false)),
@@ -220,6 +186,30 @@ impl Effects {
             Effect::VerifyVoteExtension(.., r) => {
                 r.resume_with(Err(VoteExtensionError::InvalidVoteExtension))
             }
+        }
+    }
+
+    fn verify_commit(&mut self, certificate: &CommitCertificate<Ctx>) -> bool {
+        let certificate = convert::certificate_out(certificate);
+        let (members, verified) = (&self.members, &mut self.verified);
+        certificate.verify_with(members, |member, message, s| verified.check(member, message, s))
+    }
+
+    fn verify_polka(&mut self, polka: &PolkaCertificate<Ctx>) -> bool {
+        let votes = polka.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
+        self.weight_of(&votes).is_some_and(|weight| self.members.is_quorum(weight))
+    }
+
+    /// Precommits of a quorum, or any votes of more than a third.
+    fn verify_round(&mut self, certificate: &RoundCertificate<Ctx>) -> bool {
+        let votes = certificate.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
+        let Some(weight) = self.weight_of(&votes) else { return false };
+        match certificate.cert_type {
+            RoundCertificateType::Precommit => {
+                votes.iter().all(|vote| vote.message.kind == VoteType::Precommit)
+                    && self.members.is_quorum(weight)
+            }
+            RoundCertificateType::Skip => weight.saturating_mul(3) > self.members.total(),
         }
     }
 

@@ -210,6 +210,27 @@ fn the_genesis_commits_to_every_fact_of_the_spec() {
     }
 }
 
+/// `TRIB-2`
+#[test]
+fn no_signed_message_is_one_of_another_kind_or_place() {
+    let block = BlockHash([1; 32]);
+    let mut seen = std::collections::BTreeSet::new();
+    for genesis in [Genesis([1; 32]), Genesis([2; 32])] {
+        for (height, round, by) in [(1, 1, 0), (1, 2, 0), (2, 1, 0), (1, 1, 1)] {
+            for value in [None, Some(block), Some(BlockHash([2; 32]))] {
+                assert!(seen.insert(signing::prevote(genesis, height, round, value, validator(by))));
+                assert!(seen.insert(signing::precommit(genesis, height, round, value, validator(by))));
+            }
+            for valid_round in [None, Some(0)] {
+                let by = validator(by);
+                assert!(seen.insert(signing::proposal(genesis, height, round, block, valid_round, by)));
+            }
+        }
+    }
+    let domains = [signing::CONSENSUS, signing::BLOCK, signing::TRANSACTION];
+    assert_eq!(std::collections::BTreeSet::from(domains).len(), 3);
+}
+
 #[test]
 fn participants_are_consecutive_ranges_in_set_order() {
     let spec = spec();

@@ -1,4 +1,4 @@
-//! Seeded runs of whole networks.
+//! Seeded runs of whole networks: `TRIB-26`, `TRIB-3`, `TRIB-4`, and fetching (`TRIB-25`) under loss.
 
 use super::network::{Faults, MS, Network, SECOND};
 use crate::Transaction;
