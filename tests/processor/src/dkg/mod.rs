@@ -5,6 +5,9 @@
 
 #[cfg(test)]
 pub(crate) mod dealt;
+mod evrf;
+
+pub use evrf::Evrf;
 
 use ::dkg::ThresholdKeys;
 use ciphersuite::group::GroupEncoding;

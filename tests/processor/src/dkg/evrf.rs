@@ -1,0 +1,238 @@
+//! The key generation by `dkg-evrf`, for Ristretto and secp256k1.
+//!
+//! ```text
+//! participation = borsh(base participation, network participation), each of the length which its parameters fix
+//! verify : decode both -> batch on each curve -> valid if both are
+//! recover: what was verified in this process, or verified again -> Closed -> ThresholdKeys on each curve
+//! ```
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ::dkg::ThresholdKeys;
+use blake2::{Blake2b, Digest, digest::consts::U32};
+use dkg_evrf::{
+    Closed, Error, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
+    Verified, Work,
+};
+use embedded_curves::registration::EmbeddedSecret;
+use modular_frost::curve::{Ristretto, Secp256k1};
+use processor_messages::{
+    Bytes, KeyBytes, MAX_PARTICIPATION_BYTES, decode, encode, key_gen::ParticipationBytes,
+};
+use rand_core::OsRng;
+
+use super::{Context, KeyGenError, KeyGeneration, Keys};
+use crate::secrets::EmbeddedSecrets;
+
+/// The most verified participations which are kept for the recovery; then all are forgotten and verified again.
+const MAX_VERIFIED: usize = 512;
+
+type Part = Bytes<MAX_PARTICIPATION_BYTES>;
+/// Context, dealer, and the hash of the participation's bytes.
+type Key = ([u8; 64], u16, [u8; 32]);
+
+#[derive(Clone)]
+struct Both {
+    base: Verified<Ristretto>,
+    network: Verified<Secp256k1>,
+}
+
+/// The shipped key generation.
+#[derive(Default)]
+pub struct Evrf {
+    threads: Option<NonZeroUsize>,
+    verified: Mutex<HashMap<Key, Both>>,
+}
+
+struct Set {
+    base: Parameters<Ristretto>,
+    network: Parameters<Secp256k1>,
+}
+
+impl Evrf {
+    /// With so many threads for each computation; the default is one.
+    pub fn with_threads(threads: NonZeroUsize) -> Self {
+        Self { threads: Some(threads), verified: Mutex::default() }
+    }
+
+    fn work(&self) -> Work<'static> {
+        self.threads.map_or_else(Work::default, Work::threads)
+    }
+
+    /// A panicking holder leaves a whole map behind, so poison means nothing here.
+    fn verified(&self) -> MutexGuard<'_, HashMap<Key, Both>> {
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decode_and_verify<C: SigningCurve>(
+        &self,
+        parameters: &Parameters<C>,
+        parts: &[(u16, Vec<u8>)],
+    ) -> Result<HashMap<u16, Verified<C>>, KeyGenError> {
+        let decoded: Vec<_> = parts
+            .iter()
+            .filter_map(|(dealer, bytes)| {
+                Some((ValidatorIndex(*dealer), Participation::decode(parameters, bytes).ok()?))
+            })
+            .collect();
+        let verdicts = dkg_evrf::verify(parameters, &decoded, &mut OsRng, self.work())
+            .map_err(|e| KeyGenError::Internal(e.to_string()))?;
+        let valid = verdicts.into_iter().filter_map(Verdict::verified);
+        Ok(valid.map(|verified| (verified.dealer().0, verified)).collect())
+    }
+
+    /// What is valid of these, by dealer; kept for the recovery.
+    fn verify_both(
+        &self,
+        set: &Set,
+        participations: &[(u16, ParticipationBytes)],
+    ) -> Result<HashMap<u16, Both>, KeyGenError> {
+        let (mut valid, mut base, mut network) = (HashMap::new(), Vec::new(), Vec::new());
+        for (dealer, bytes) in participations {
+            let known = self.verified().get(&set.key(*dealer, bytes)).cloned();
+            match (known, decode::<(Part, Part)>(bytes, MAX_PARTICIPATION_BYTES)) {
+                (Some(both), _) => drop(valid.insert(*dealer, both)),
+                (None, Ok((b, n))) => {
+                    base.push((*dealer, b.into_inner()));
+                    network.push((*dealer, n.into_inner()));
+                }
+                (None, Err(_)) => {}
+            }
+        }
+        let mut base = self.decode_and_verify(&set.base, &base)?;
+        // Whoever is invalid on one curve needs no verification on the other.
+        network.retain(|(dealer, _)| base.contains_key(dealer));
+        for (dealer, network) in self.decode_and_verify(&set.network, &network)? {
+            if let Some(base) = base.remove(&dealer) {
+                valid.insert(dealer, Both { base, network });
+            }
+        }
+        self.keep(set, participations, &valid);
+        Ok(valid)
+    }
+
+    fn keep(&self, set: &Set, participations: &[(u16, ParticipationBytes)], valid: &HashMap<u16, Both>) {
+        let mut kept = self.verified();
+        if kept.len() + valid.len() > MAX_VERIFIED {
+            kept.clear();
+        }
+        for (dealer, bytes) in participations {
+            if let Some(both) = valid.get(dealer) {
+                kept.insert(set.key(*dealer, bytes), both.clone());
+            }
+        }
+    }
+}
+
+impl Set {
+    fn new(context: &Context) -> Result<Self, KeyGenError> {
+        let session = Session {
+            chain_genesis: context.chain.0,
+            network: context.network.as_str().as_bytes().to_vec(),
+            session: context.session.0,
+        };
+        let validators = |key: fn(&processor_messages::EmbeddedKeys) -> &KeyBytes| {
+            let validator = |member: &processor_messages::key_gen::Member| {
+                let embedded_key = key(&member.embedded)[..].try_into().map_err(|_| {
+                    KeyGenError::Parameters(format!("the embedded key of {} is no point", member.validator))
+                })?;
+                Ok(Validator { key: member.validator.0, weight: member.shares.0, embedded_key })
+            };
+            context.members.iter().map(validator).collect::<Result<Vec<_>, KeyGenError>>()
+        };
+        let wrong = |e: dkg_evrf::ParametersError| KeyGenError::Parameters(e.to_string());
+        let base = validators(|keys| &keys.base)?;
+        let network = validators(|keys| &keys.network)?;
+        Ok(Self {
+            base: Parameters::new(&session, context.threshold, &base).map_err(wrong)?,
+            network: Parameters::new(&session, context.threshold, &network).map_err(wrong)?,
+        })
+    }
+
+    fn key(&self, dealer: u16, bytes: &ParticipationBytes) -> Key {
+        (*self.base.context(), dealer, Blake2b::<U32>::digest(&**bytes).into())
+    }
+}
+
+/// Exhaustive, so that a new error forces the question of what is reported.
+fn key_gen_error(error: Error) -> KeyGenError {
+    match error {
+        Error::WrongSecret(_) => KeyGenError::EmbeddedKeyMissing,
+        Error::WrongShare(_) => KeyGenError::ShareMismatch,
+        Error::NoSuchValidator(_)
+        | Error::Degenerate
+        | Error::SelfCheck
+        | Error::Cancelled
+        | Error::OtherSession => KeyGenError::Internal(error.to_string()),
+    }
+}
+
+fn recover_on<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    verified: impl Iterator<Item = Verified<C>>,
+    own: u16,
+    secret: &EmbeddedSecret,
+) -> Result<Vec<ThresholdKeys<C>>, KeyGenError> {
+    let closed = Closed::new(parameters, verified).map_err(|e| KeyGenError::Internal(e.to_string()))?;
+    dkg_evrf::recover(parameters, &closed, ValidatorIndex(own), secret).map_err(key_gen_error)
+}
+
+impl KeyGeneration for Evrf {
+    fn check(&self, context: &Context) -> Result<(), KeyGenError> {
+        Set::new(context).map(|_| ())
+    }
+
+    fn participate(
+        &self,
+        context: &Context,
+        own: u16,
+        secrets: &EmbeddedSecrets,
+    ) -> Result<ParticipationBytes, KeyGenError> {
+        let set = Set::new(context)?;
+        let own = ValidatorIndex(own);
+        let base = dkg_evrf::participate(&set.base, own, secrets.base(), &mut OsRng, self.work());
+        let base = base.map_err(key_gen_error)?.encode();
+        let network = dkg_evrf::participate(&set.network, own, secrets.network(), &mut OsRng, self.work());
+        let network = network.map_err(key_gen_error)?.encode();
+        let too_long = |e: processor_messages::DecodeError| KeyGenError::Internal(e.to_string());
+        let parts = (Part::new(base).map_err(too_long)?, Part::new(network).map_err(too_long)?);
+        ParticipationBytes::new(encode(&parts)).map_err(too_long)
+    }
+
+    fn verify(
+        &self,
+        context: &Context,
+        participations: &[(u16, ParticipationBytes)],
+    ) -> Result<Vec<bool>, KeyGenError> {
+        let valid = self.verify_both(&Set::new(context)?, participations)?;
+        Ok(participations.iter().map(|(dealer, _)| valid.contains_key(dealer)).collect())
+    }
+
+    fn recover(
+        &self,
+        context: &Context,
+        own: u16,
+        secrets: &EmbeddedSecrets,
+        dealers: &[(u16, ParticipationBytes)],
+    ) -> Result<Keys, KeyGenError> {
+        let set = Set::new(context)?;
+        let verified = self.verify_both(&set, dealers)?;
+        if verified.len() != dealers.len() {
+            let reason = "a participation which was found valid is not: check this machine and its disk";
+            return Err(KeyGenError::Internal(reason.to_owned()));
+        }
+        let base = verified.values().map(|both| both.base.clone());
+        let network = verified.values().map(|both| both.network.clone());
+        Ok(Keys {
+            base: recover_on(&set.base, base, own, secrets.base())?,
+            network: recover_on(&set.network, network, own, secrets.network())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

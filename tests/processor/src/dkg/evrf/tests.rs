@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    rules::key_gen::Work as KeyGenWork,
+    tests::cluster::{Cluster, SESSION},
+};
+
+/// The real key generation, its keys used for a real signature, with a lost disk and a faulty dealer.
+#[test]
+fn real_keys_are_generated_by_weights_recovered_and_sign() {
+    let mut cluster = Cluster::with(&[2, 1, 1, 1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let mut all: Vec<_> = cluster.indices().map(|node| cluster.participation(node)).collect();
+    // One validator sends another's: bound to the dealer, so invalid.
+    all[3].1 = all[1].1.clone();
+    cluster.block(all);
+    cluster.work_all();
+    let pairs: Vec<_> = cluster.indices().map(|node| cluster.generated(node).unwrap()).collect();
+    assert!(pairs.windows(2).all(|two| two[0] == two[1]));
+    let pair = pairs[0].clone();
+
+    let before = cluster.nodes[0].processor.keys(SESSION).unwrap().unwrap().serialize();
+    cluster.wipe(0, 9_000_000);
+    drop(cluster.letters(0));
+    cluster.resend(0, processor_messages::Incarnation(9_000_000));
+    // Its own participation is in the log, so it makes none.
+    assert!(matches!(
+        cluster.nodes[0].processor.next_job().unwrap().unwrap().work,
+        KeyGenWork::Verify(all) if all.len() == 4
+    ));
+    cluster.work(0);
+    assert_eq!(cluster.generated(0), Some(pair.clone()));
+    assert_eq!(*cluster.nodes[0].processor.keys(SESSION).unwrap().unwrap().serialize(), *before);
+
+    cluster.tell_all(&Cluster::set_keys(&pair));
+    let id = cluster.cosign(5);
+    let mut preprocesses = cluster.preprocesses(id);
+    preprocesses.remove(1);
+    let selected = [0, 2, 3];
+    cluster.send_preprocesses(&selected, id, &cluster.pieces(&preprocesses));
+    let shares = cluster.shares(&selected, id);
+    cluster.send_shares(&selected, id, &cluster.pieces(&shares));
+    assert!(cluster.letters(3).iter().any(|letter| cluster.verify_cosign(&pair, letter)));
+}
+
+#[test]
+fn a_set_which_cannot_generate_a_key_is_refused() {
+    let cluster = Cluster::with(&[1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let job = cluster.nodes[0].processor.next_job().unwrap().unwrap();
+    let refused = cluster.nodes[0].processor.compute(&job).err().unwrap();
+    assert!(matches!(refused, KeyGenError::Parameters(_)));
+}
+
+#[test]
+fn participations_of_any_bytes_are_invalid_and_nothing_else() {
+    let cluster = Cluster::with(&[1, 1, 1, 1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let context = cluster.nodes[0].processor.next_job().unwrap().unwrap().context;
+    let part = |bytes: &[u8]| Part::new(bytes.to_vec()).unwrap();
+    let cases = [
+        vec![],
+        vec![0; 3],
+        vec![0xff; 64],
+        encode(&(part(&[]), part(&[]))),
+        encode(&(part(&[0; 2_500]), part(&[0xff; 2_600]))),
+    ];
+    let participations: Vec<_> = (0..4)
+        .cycle()
+        .zip(cases)
+        .map(|(dealer, bytes)| (dealer, ParticipationBytes::new(bytes).unwrap()))
+        .collect();
+    assert_eq!(Evrf::default().verify(&context, &participations).unwrap(), [false; 5]);
+}
