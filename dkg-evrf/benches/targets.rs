@@ -66,9 +66,8 @@ fn unit() -> Duration {
         rng.fill_bytes(&mut bytes);
         bytes
     };
-    let points = (0 .. UNIT_POINTS).map(|_| RistrettoPoint::from_uniform_bytes(&wide())).collect::<Vec<_>>();
-    let scalars =
-        (0 .. UNIT_POINTS).map(|_| Scalar::from_bytes_mod_order_wide(&wide())).collect::<Vec<_>>();
+    let points = (0..UNIT_POINTS).map(|_| RistrettoPoint::from_uniform_bytes(&wide())).collect::<Vec<_>>();
+    let scalars = (0..UNIT_POINTS).map(|_| Scalar::from_bytes_mod_order_wide(&wide())).collect::<Vec<_>>();
     best(3, || {
         std::hint::black_box(RistrettoPoint::vartime_multiscalar_mul(&scalars, &points));
     })
@@ -76,7 +75,7 @@ fn unit() -> Duration {
 
 /// The shortest of several runs.
 fn best(runs: usize, mut run: impl FnMut()) -> Duration {
-    let timed = (0 .. runs).map(|_| {
+    let timed = (0..runs).map(|_| {
         let start = Instant::now();
         run();
         start.elapsed()
@@ -111,14 +110,19 @@ impl Report {
     }
 }
 
-fn measure<C: SigningCurve>(curve: &str, (n, t): (u16, u16), threads: Option<NonZeroUsize>, report: &mut Report) {
+fn measure<C: SigningCurve>(
+    curve: &str,
+    (n, t): (u16, u16),
+    threads: Option<NonZeroUsize>,
+    report: &mut Report,
+) {
     let rng = &mut ChaCha20Rng::seed_from_u64(1);
-    let secrets = (0 .. n).map(|_| EmbeddedSecret::random(C::Embedded::ID, rng)).collect::<Vec<_>>();
-    let validators = (0u16 ..)
+    let secrets = (0..n).map(|_| EmbeddedSecret::random(C::Embedded::ID, rng)).collect::<Vec<_>>();
+    let validators = (0u16..)
         .zip(&secrets)
         .map(|(i, secret)| {
             let mut key = [0; 32];
-            key[.. 2].copy_from_slice(&i.to_le_bytes());
+            key[..2].copy_from_slice(&i.to_le_bytes());
             Validator { key, weight: 1, embedded_key: secret.key() }
         })
         .collect::<Vec<_>>();
@@ -128,7 +132,7 @@ fn measure<C: SigningCurve>(curve: &str, (n, t): (u16, u16), threads: Option<Non
 
     let mut participations = Vec::new();
     let mut prove = Duration::MAX;
-    for (dealer, secret) in (0 ..).map(ValidatorIndex).zip(&secrets) {
+    for (dealer, secret) in (0..).map(ValidatorIndex).zip(&secrets) {
         let start = Instant::now();
         let participation = participate(&parameters, dealer, secret, rng, Work::default()).unwrap();
         prove = prove.min(start.elapsed());
@@ -137,12 +141,13 @@ fn measure<C: SigningCurve>(curve: &str, (n, t): (u16, u16), threads: Option<Non
     report.add(curve, (n, t), ("prove", 1), prove, bytes);
 
     let mut verify_encoded = |encoded: &[(ValidatorIndex, Vec<u8>)], threads: NonZeroUsize| {
-        let decode = |(dealer, bytes): &(_, Vec<u8>)| (*dealer, Participation::decode(&parameters, bytes).unwrap());
+        let decode =
+            |(dealer, bytes): &(_, Vec<u8>)| (*dealer, Participation::decode(&parameters, bytes).unwrap());
         let decoded = encoded.iter().map(decode).collect::<Vec<_>>();
         let verdicts = verify(&parameters, &decoded, rng, Work::threads(threads)).unwrap();
         assert!(verdicts.iter().all(dkg_evrf::Verdict::is_valid));
     };
-    let one = best(5, || verify_encoded(&participations[.. 1], NonZeroUsize::MIN));
+    let one = best(5, || verify_encoded(&participations[..1], NonZeroUsize::MIN));
     report.add(curve, (n, t), ("verify_one", 1), one, bytes);
     for threads in [Some(NonZeroUsize::MIN), threads].into_iter().flatten() {
         let all = best(2, || verify_encoded(&participations, threads));

@@ -34,11 +34,16 @@ pub trait ProofCurve: 'static + Copy + Debug + PartialEq + Eq + Send + Sync {
         + AddAssign
         + Sub<Output = Self::Point>
         + Neg<Output = Self::Point>;
+    /// Fixed points, prepared for multiplications by secret scalars.
+    type Prepared: Send + Sync;
     /// The encoding of a point.
     type Bytes: Copy + Debug + PartialEq + Eq + Send + Sync + AsRef<[u8]>;
 
     /// Separates generators and transcripts of different curves.
     const ID: &'static str;
+    /// Rounds of the inner-product argument after which generators are computed: fewer where small multi-scalar multiplications are
+    /// cheap beside large ones.
+    const LAZY_ROUNDS: u32;
     /// The length of an encoded point.
     const POINT_LEN: usize;
 
@@ -56,9 +61,11 @@ pub trait ProofCurve: 'static + Copy + Debug + PartialEq + Eq + Send + Sync {
     fn scalar_from_wide(bytes: &[u8; 64]) -> Self::Scalar;
     /// `scalar · point`.
     fn mul(scalar: &Self::Scalar, point: &Self::Point) -> Self::Point;
-    /// `Σ scalars[i] · points[i]`; the lengths are equal.
-    fn multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point;
-    /// The same in variable time.
+    /// Prepares points, none of which is the identity, for multiplications by secret scalars.
+    fn prepare(points: &[Self::Point]) -> Self::Prepared;
+    /// `Σ scalars[i] · points[i]` over as many points as there are scalars, from the first.
+    fn prepared_multiscalar_mul(points: &Self::Prepared, scalars: &[Self::Scalar]) -> Self::Point;
+    /// `Σ scalars[i] · points[i]` in variable time; the lengths are equal.
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point;
     /// Where this curve's generators are kept.
     fn generator_cache() -> &'static GeneratorCache<Self>;

@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Fixes how generators are derived. Another version has other generators.
 const DOMAIN: &[u8] = b"headwater bulletproofs generators v0";
 
-/// The greatest number of rows: bounds the generators that are ever derived and kept (about 10 MiB for each curve).
+/// The greatest number of rows: bounds the generators that are ever derived and kept (about 40 MiB for each curve).
 pub const MAX_ROWS: usize = 1 << 15;
 
 /// The generators of the argument for at most `rows` rows.
@@ -21,6 +21,8 @@ pub struct Generators<C: ProofCurve> {
     pub(crate) g_bold: Vec<C::Point>,
     /// One generator for each right factor.
     pub(crate) h_bold: Vec<C::Point>,
+    /// `G`s and `H`s once more, for secret scalars.
+    pub(crate) prepared: [C::Prepared; 2],
 }
 
 impl<C: ProofCurve> Generators<C> {
@@ -34,14 +36,12 @@ impl<C: ProofCurve> Generators<C> {
             return Err(Error::Rows { rows });
         }
         let mut cached = C::generator_cache().0.lock().unwrap_or_else(PoisonError::into_inner);
-        match cached.iter().find(|generators| generators.rows() == rows) {
-            Some(generators) => Ok(Arc::clone(generators)),
-            None => {
-                let generators = Arc::new(Self::derive(rows));
-                cached.push(Arc::clone(&generators));
-                Ok(generators)
-            }
+        if let Some(generators) = cached.iter().find(|generators| generators.rows() == rows) {
+            return Ok(Arc::clone(generators));
         }
+        let generators = Arc::new(Self::derive(rows));
+        cached.push(Arc::clone(&generators));
+        Ok(generators)
     }
 
     fn derive(rows: usize) -> Self {
@@ -51,12 +51,10 @@ impl<C: ProofCurve> Generators<C> {
                 hash_parts(&[DOMAIN, C::ID.as_bytes(), name, &index, &counter.to_le_bytes()])
             })
         };
-        Self {
-            g: C::generator(),
-            h: point(b"blinding", 0),
-            g_bold: (0..rows).map(|i| point(b"left", i)).collect(),
-            h_bold: (0..rows).map(|i| point(b"right", i)).collect(),
-        }
+        let [g_bold, h_bold] =
+            [&b"left"[..], b"right"].map(|name| (0..rows).map(|i| point(name, i)).collect::<Vec<_>>());
+        let prepared = [C::prepare(&g_bold), C::prepare(&h_bold)];
+        Self { g: C::generator(), h: point(b"blinding", 0), g_bold, h_bold, prepared }
     }
 
     /// The number of rows.

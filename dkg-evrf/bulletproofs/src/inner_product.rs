@@ -3,7 +3,7 @@
 //! Folding is scaled, so that each generator costs one multiplication: `a' = a_lo + u·a_hi`, `G' = G_lo + u⁻¹·G_hi`,
 //! `b' = b_lo + u⁻¹·b_hi`, `H' = H_lo + u·H_hi`, hence `P' = P + u⁻¹·L + u·R` with
 //! `L = ⟨a_lo, G_hi⟩ + ⟨b_hi, H_lo⟩ + ⟨a_lo, b_hi⟩·U` and `R = ⟨a_hi, G_lo⟩ + ⟨b_lo, H_hi⟩ + ⟨a_hi, b_lo⟩·U`.
-//! It is lazy as well: generators are only folded every [`LAZY_ROUNDS`] rounds, in one small multi-scalar multiplication each.
+//! It is lazy as well: generators are only folded every [`ProofCurve::LAZY_ROUNDS`] rounds, in one small multi-scalar multiplication each.
 //!
 //! It hides nothing: `a` and `b` are masked by the caller, and everything here may run in variable time.
 
@@ -13,9 +13,6 @@ use crate::curve::{Element, ProofCurve};
 use crate::error::Error;
 use crate::transcript::Transcript;
 use crate::weights::inner_product;
-
-/// Rounds between two foldings of the generators.
-const LAZY_ROUNDS: u32 = 3;
 
 /// The messages of the argument.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +57,7 @@ impl<C: ProofCurve> Folded<C> {
     /// Replaces `G` by `G_lo + u·G_hi`.
     fn fold(&mut self, u: C::Scalar) {
         self.coefficients = self.coefficients.iter().flat_map(|c| [*c, *c * u]).collect();
-        if self.coefficients.len() == (1 << LAZY_ROUNDS) {
+        if self.coefficients.len().ilog2() == C::LAZY_ROUNDS {
             self.materialise();
         }
     }
@@ -77,16 +74,23 @@ impl<C: ProofCurve> Folded<C> {
     }
 }
 
-/// Proves `⟨a, b⟩` and the openings over the generators `g` and `h_factors∘h`; `u` is the generator of the product, scaled.
+/// The generators: `g`, and `h_factors∘h`.
+pub(crate) struct Bases<'a, C: ProofCurve> {
+    pub(crate) g: &'a [C::Point],
+    pub(crate) h: &'a [C::Point],
+    pub(crate) h_factors: Vec<C::Scalar>,
+}
+
+/// Proves `⟨a, b⟩` and the openings over the generators; `u` is the generator of the product, scaled.
 pub(crate) fn prove<C: ProofCurve>(
     transcript: &mut Transcript,
-    (g, h, h_factors): (&[C::Point], &[C::Point], Vec<C::Scalar>),
+    bases: Bases<'_, C>,
     u: (C::Scalar, C::Point),
     mut a: Vec<C::Scalar>,
     mut b: Vec<C::Scalar>,
 ) -> Result<InnerProductProof<C>, Error> {
-    let mut g = Folded::<C>::new(g, None);
-    let mut h = Folded::<C>::new(h, Some(h_factors));
+    let mut g = Folded::<C>::new(bases.g, None);
+    let mut h = Folded::<C>::new(bases.h, Some(bases.h_factors));
     let mut rounds = Vec::new();
     while a.len() > 1 {
         let (a_lo, a_hi) = a.split_at(a.len() / 2);

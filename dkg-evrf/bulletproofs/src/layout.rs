@@ -14,6 +14,8 @@
 
 use core::ops::RangeInclusive;
 
+use ff::Field;
+
 /// Exponents for a number of tape commitments. Exponents are signed: the blinding of `l` stands at -1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
@@ -75,6 +77,21 @@ impl Layout {
     /// How many they are.
     pub(crate) fn coefficients_len(self) -> usize {
         self.coefficients().count()
+    }
+}
+
+/// The point at which the polynomials are evaluated.
+pub(crate) struct Point<F> {
+    pub(crate) x: F,
+    pub(crate) x_inverse: F,
+    pub(crate) layout: Layout,
+}
+
+impl<F: Field> Point<F> {
+    /// Its power with a signed public exponent.
+    pub(crate) fn at(&self, exponent: i64) -> F {
+        let base = if exponent < 0 { self.x_inverse } else { self.x };
+        base.pow_vartime([exponent.unsigned_abs()])
     }
 }
 

@@ -28,7 +28,7 @@ mod generators;
 mod inner_product;
 mod layout;
 mod linear;
-mod pippenger;
+mod polynomials;
 mod proof;
 mod prove;
 mod transcript;

@@ -8,11 +8,12 @@ use crate::circuit::{Circuit, Witness};
 use crate::curve::{Element, ProofCurve};
 use crate::error::Error;
 use crate::generators::Generators;
-use crate::inner_product;
-use crate::layout::Layout;
+use crate::inner_product::{self, Bases};
+use crate::layout::{Layout, Point};
+use crate::polynomials::{BlindingVectors, Polynomials};
 use crate::proof::Proof;
 use crate::transcript::Transcript;
-use crate::weights::{Weights, inner_product as dot, power, powers};
+use crate::weights::{inner_product as dot, powers};
 
 /// The vector commitments to a tape, with their blinding.
 pub struct CommittedTape<C: ProofCurve> {
@@ -42,15 +43,14 @@ impl<C: ProofCurve> CommittedTape<C> {
 impl<C: ProofCurve> Generators<C> {
     /// `⟨left, G⟩ + ⟨right, H⟩ + blind·h`, in constant time.
     fn commit(&self, left: &[C::Scalar], right: &[C::Scalar], blind: C::Scalar) -> Element<C> {
-        let mut scalars = Zeroizing::new(Vec::with_capacity(left.len() + right.len() + 1));
-        scalars.push(blind);
-        scalars.extend_from_slice(left);
-        scalars.extend_from_slice(right);
-        let mut points = Vec::with_capacity(scalars.len());
-        points.push(self.h);
-        points.extend_from_slice(&self.g_bold[..left.len()]);
-        points.extend_from_slice(&self.h_bold[..right.len()]);
-        Element::new(C::multiscalar_mul(&scalars, &points))
+        let [g, h] = &self.prepared;
+        let mut sum = C::mul(&blind, &self.h);
+        for (points, scalars) in [(g, left), (h, right)] {
+            if !scalars.is_empty() {
+                sum += C::prepared_multiscalar_mul(points, scalars);
+            }
+        }
+        Element::new(sum)
     }
 }
 
@@ -82,6 +82,21 @@ impl<C: ProofCurve> Blinds<C> {
             right_vector: random_scalars::<C>(used, rng),
         }
     }
+
+    /// The blinding of all vector commitments together, at the evaluation point.
+    fn at(&self, point: &Point<C::Scalar>, tape: &[C::Scalar]) -> C::Scalar {
+        let layout = point.layout;
+        let rows = [
+            (layout.factors(), &self.inputs),
+            (Layout::OUTPUTS, &self.outputs),
+            (Layout::BLINDING_LEFT, &self.left),
+            (layout.blinding_right(), &self.right),
+        ];
+        let tape = tape.iter().enumerate().map(|(j, blind)| (layout.tape(j), blind));
+        rows.into_iter()
+            .chain(tape)
+            .fold(C::Scalar::ZERO, |sum, (exponent, blind)| sum + point.at(exponent) * blind)
+    }
 }
 
 impl<C: ProofCurve> Drop for Blinds<C> {
@@ -90,38 +105,6 @@ impl<C: ProofCurve> Drop for Blinds<C> {
         self.outputs.zeroize();
         self.left.zeroize();
         self.right.zeroize();
-    }
-}
-
-/// A polynomial whose coefficients are vectors, by exponent.
-struct VectorPolynomial<F: Zeroize>(Vec<(i64, Zeroizing<Vec<F>>)>);
-
-impl<F: Field + Zeroize> VectorPolynomial<F> {
-    /// The coefficients of `⟨self, other⟩`, for the given exponents.
-    fn inner_product(&self, other: &Self, exponents: impl Iterator<Item = i64>) -> Zeroizing<Vec<F>> {
-        let coefficient = |exponent: i64| {
-            let mut sum = F::ZERO;
-            for (a_exponent, a) in &self.0 {
-                for (b_exponent, b) in &other.0 {
-                    if (a_exponent + b_exponent) == exponent {
-                        sum += dot(a, b);
-                    }
-                }
-            }
-            sum
-        };
-        Zeroizing::new(exponents.map(coefficient).collect())
-    }
-
-    fn evaluate(&self, rows: usize, x: F, inverse: F) -> Vec<F> {
-        let mut sum = vec![F::ZERO; rows];
-        for (exponent, vector) in &self.0 {
-            let x = power(x, inverse, *exponent);
-            for (sum, value) in sum.iter_mut().zip(vector.iter()) {
-                *sum += *value * x;
-            }
-        }
-        sum
     }
 }
 
@@ -154,32 +137,26 @@ pub fn prove<C: ProofCurve>(
     let blinds = Blinds::<C>::random(rows, circuit.rows, rng);
     let [inputs, outputs, blinding_left, blinding_right] = commit_rows(generators, witness, &blinds);
     let (y, z) = transcript.row_commitments([&inputs, &outputs, &blinding_left, &blinding_right]);
-    let y_inverse = Option::<C::Scalar>::from(y.invert()).ok_or(Error::ZeroChallenge)?;
+    let y_inverse = invert(y)?;
     let y_inverses = powers(y_inverse, rows);
 
-    let (left, right, openings) = polynomials::<C>(circuit, witness, &blinds, rows, (y, &y_inverses, z));
+    let vectors = BlindingVectors { left: &blinds.left_vector, right: &blinds.right_vector };
+    let Polynomials { left, right, openings } =
+        Polynomials::new(circuit, witness, vectors, rows, (y, &y_inverses, z));
     let t = left.inner_product(&right, layout.coefficients());
     let taus = random_scalars::<C>(t.len(), rng);
-    let coefficients = t.iter().zip(taus.iter()).map(|(t, tau)| generators.commit_value(*t, *tau));
-    let coefficients = coefficients.collect::<Vec<_>>();
+    let coefficients: Vec<_> =
+        t.iter().zip(taus.iter()).map(|(t, tau)| generators.commit_value(*t, *tau)).collect();
     let x = transcript.coefficients(&coefficients);
-    let x_inverse = Option::<C::Scalar>::from(x.invert()).ok_or(Error::ZeroChallenge)?;
+    let point = Point { x, x_inverse: invert(x)?, layout };
 
-    let at = |exponent| power(x, x_inverse, exponent);
-    let l = left.evaluate(rows, x, x_inverse);
-    let r = right.evaluate(rows, x, x_inverse);
+    let (l, r) = (left.evaluate(rows, &point), right.evaluate(rows, &point));
     let product = dot(&l, &r);
-    let tau =
-        layout.coefficients().zip(taus.iter()).fold(C::Scalar::ZERO, |sum, (e, tau)| sum + (at(e) * tau))
-            - (at(layout.target()) * dot(&openings, opening_blinds));
-    let mu = (0..)
-        .zip(tape.blinds.iter())
-        .fold(blinds.outputs, |sum, (j, blind)| sum + (at(layout.tape(j)) * blind))
-        + (at(layout.factors()) * blinds.inputs)
-        + (at(Layout::BLINDING_LEFT) * blinds.left)
-        + (at(layout.blinding_right()) * blinds.right);
+    let opened = dot(&openings, opening_blinds) * point.at(layout.target());
+    let tau = layout.coefficients().zip(taus.iter()).fold(-opened, |sum, (e, tau)| sum + point.at(e) * tau);
+    let mu = blinds.at(&point, &tape.blinds);
     let w = transcript.evaluation::<C>(&product, &tau, &mu);
-    let bases = (&*generators.g_bold, &*generators.h_bold, y_inverses);
+    let bases = Bases { g: &generators.g_bold, h: &generators.h_bold, h_factors: y_inverses };
     let inner_product = inner_product::prove(transcript, bases, (w, generators.g), l, r)?;
     transcript.inner_product_end::<C>(&inner_product.a, &inner_product.b);
     Ok(Proof {
@@ -193,6 +170,10 @@ pub fn prove<C: ProofCurve>(
         mu,
         inner_product,
     })
+}
+
+fn invert<F: Field>(challenge: F) -> Result<F, Error> {
+    Option::from(challenge.invert()).ok_or(Error::ZeroChallenge)
 }
 
 impl<C: ProofCurve> Generators<C> {
@@ -213,52 +194,4 @@ fn commit_rows<C: ProofCurve>(
         generators.commit(&blinds.left_vector, &[], blinds.left),
         generators.commit(&[], &blinds.right_vector, blinds.right),
     ]
-}
-
-/// The polynomials `l` and `r`, and the weights of the openings.
-fn polynomials<C: ProofCurve>(
-    circuit: &Circuit<C::Scalar>,
-    witness: &Witness<C::Scalar>,
-    blinds: &Blinds<C>,
-    rows: usize,
-    (y, y_inverses, z): (C::Scalar, &[C::Scalar], C::Scalar),
-) -> (VectorPolynomial<C::Scalar>, VectorPolynomial<C::Scalar>, Vec<C::Scalar>) {
-    let layout = Layout::new(circuit.tape_len, rows);
-    let mut tape = vec![C::Scalar::ZERO; layout.commitments() * rows];
-    let weights = Weights::sum(circuit, z, |start, weights, scale| {
-        tape[start..].iter_mut().zip(weights).for_each(|(sum, weight)| *sum += *weight * scale);
-    });
-    let y = powers(y, rows);
-
-    let pad = |values: &[C::Scalar]| {
-        let mut values = Zeroizing::new(values.to_vec());
-        values.resize(rows, C::Scalar::ZERO);
-        values
-    };
-    let mut inputs_left = pad(&witness.left);
-    for ((sum, weight), y) in inputs_left.iter_mut().zip(&weights.right).zip(y_inverses) {
-        *sum += *weight * y;
-    }
-    let mut inputs_right = pad(&weights.left);
-    for ((sum, value), y) in inputs_right.iter_mut().zip(&witness.right).zip(&y) {
-        *sum += *value * y;
-    }
-    let mut outputs_right = pad(&weights.output);
-    outputs_right.iter_mut().zip(&y).for_each(|(sum, y)| *sum -= y);
-    let mut blinding_right = pad(&blinds.right_vector);
-    blinding_right.iter_mut().zip(&y).for_each(|(value, y)| *value *= y);
-
-    let mut left = vec![
-        (Layout::BLINDING_LEFT, blinds.left_vector.clone()),
-        (Layout::OUTPUTS, pad(&witness.output)),
-        (layout.factors(), inputs_left),
-    ];
-    left.extend(witness.tape.chunks(rows).enumerate().map(|(j, chunk)| (layout.tape(j), pad(chunk))));
-    let mut right = vec![
-        (layout.factors(), inputs_right),
-        (layout.target(), outputs_right),
-        (layout.blinding_right(), blinding_right),
-    ];
-    right.extend(tape.chunks(rows).enumerate().map(|(j, chunk)| (layout.tape_weights(j), pad(chunk))));
-    (VectorPolynomial(left), VectorPolynomial(right), weights.openings)
 }

@@ -116,6 +116,7 @@ fn completeness<C: ProofCurve>() {
     }
 }
 
+/// GBP-1.
 #[test]
 fn gbp_1_true_statements_have_valid_proofs() {
     completeness::<Ristretto>();
@@ -139,15 +140,17 @@ fn every_value_matters<C: ProofCurve>() {
     }
 }
 
+/// GBP-1.
 #[test]
-fn gbp_2_a_false_statement_has_no_valid_proof_by_the_prover() {
+fn gbp_1_a_false_statement_has_no_valid_proof_by_the_prover() {
     every_value_matters::<Ristretto>();
     every_value_matters::<Secp256k1>();
 }
 
 /// A wrong product in a row, which every linear constraint is content with.
+/// GBP-7.
 #[test]
-fn gbp_2_a_row_whose_product_is_wrong_is_refused() {
+fn gbp_7_a_row_whose_product_is_wrong_is_refused() {
     let rng = &mut rng(3);
     let sample = Sample::<Ristretto>::new(rng, 4, 3, 3);
     let generators = Generators::<Ristretto>::cached(4).unwrap();
@@ -208,12 +211,14 @@ fn tampering<C: ProofCurve>() {
     assert_eq!(start, bytes.len());
 }
 
+/// GBP-6.
 #[test]
 fn gbp_6_each_field_of_a_proof_counts() {
     tampering::<Ristretto>();
     tampering::<Secp256k1>();
 }
 
+/// GBP-6.
 #[test]
 fn gbp_6_only_canonical_encodings_of_the_right_length_are_read() {
     let rng = &mut rng(5);
@@ -270,6 +275,7 @@ fn batch<C: ProofCurve>() {
     }
 }
 
+/// GBP-8.
 #[test]
 fn gbp_8_a_batch_names_exactly_its_faulty_members() {
     batch::<Ristretto>();
@@ -277,6 +283,7 @@ fn gbp_8_a_batch_names_exactly_its_faulty_members() {
 }
 
 /// Two faults that cancel in an unweighted sum.
+/// GBP-8.
 #[test]
 fn gbp_8_faults_do_not_cancel_in_a_batch() {
     let generators = Generators::<Ristretto>::cached(1).unwrap();
@@ -292,13 +299,14 @@ fn gbp_8_faults_do_not_cancel_in_a_batch() {
 
 fn multiscalar<C: ProofCurve>() {
     let rng = &mut rng(8);
+    let mut scalars = Vec::new();
+    let mut points = Vec::new();
     for len in [0, 1, 2, 3, 17, 64, 300] {
-        let mut scalars = (0..len).map(|_| C::random_scalar(rng)).collect::<Vec<_>>();
+        scalars = (0..len).map(|_| C::random_scalar(rng)).collect::<Vec<_>>();
         if let [first, second, third, ..] = &mut *scalars {
             (*first, *second, *third) = (Field::ZERO, Field::ONE, -C::Scalar::ONE);
         }
-        let mut points =
-            (0..len).map(|_| C::mul(&C::random_scalar(rng), &C::generator())).collect::<Vec<_>>();
+        points = (0..len).map(|_| C::mul(&C::random_scalar(rng), &C::generator())).collect::<Vec<_>>();
         if let [.., a, b, c, d] = &mut *points {
             // Equal, opposite and neutral points, which additions in affine form trip over.
             (*b, *c, *d) = (*a, -*a, C::identity());
@@ -307,8 +315,17 @@ fn multiscalar<C: ProofCurve>() {
             .iter()
             .zip(&points)
             .fold(C::identity(), |sum, (scalar, point)| sum + C::mul(scalar, point));
-        assert_eq!(C::multiscalar_mul(&scalars, &points), expected);
         assert_eq!(C::vartime_multiscalar_mul(&scalars, &points), expected);
+    }
+    // Prepared points are never the identity, which is the last one here.
+    points.truncate(299);
+    let prepared = C::prepare(&points);
+    for len in [0, 1, 2, 99, 299] {
+        let expected = scalars[..len]
+            .iter()
+            .zip(&points)
+            .fold(C::identity(), |sum, (scalar, point)| sum + C::mul(scalar, point));
+        assert_eq!(C::prepared_multiscalar_mul(&prepared, &scalars[..len]), expected);
     }
     // The same point many times: all in the same buckets.
     let scalars = vec![C::random_scalar(rng); 200];
@@ -317,12 +334,14 @@ fn multiscalar<C: ProofCurve>() {
     assert_eq!(C::vartime_multiscalar_mul(&scalars, &points), expected);
 }
 
+/// GBP-9.
 #[test]
-fn multiscalar_multiplications_agree_with_single_ones() {
+fn gbp_9_multiscalar_multiplications_agree_with_single_ones() {
     multiscalar::<Ristretto>();
     multiscalar::<Secp256k1>();
 }
 
+/// GBP-1.
 #[test]
 fn gbp_1_wrong_calls_are_errors() {
     let rng = &mut rng(9);
@@ -334,4 +353,101 @@ fn gbp_1_wrong_calls_are_errors() {
         sample.prove_with(sample.tape.clone(), rng).err(),
         Some(Error::CircuitTooLarge { needed: 5, rows: 4 })
     );
+}
+
+fn generators<C: ProofCurve>() -> String {
+    let generators = Generators::<C>::cached(2).unwrap();
+    let hex = |point: &C::Point| {
+        C::encode(point).as_ref().iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    };
+    assert_eq!(generators.h, generators.blinding());
+    [&generators.h, &generators.g_bold[0], &generators.g_bold[1], &generators.h_bold[1]].map(hex).join(" ")
+}
+
+/// GBP-2.
+#[test]
+fn gbp_2_the_generators_are_frozen() {
+    assert_eq!(
+        generators::<Ristretto>(),
+        "b8782fa2f14f1248 1464c9bd49d381cb 70f826a56198c173 2078610d3aad56ac"
+    );
+    assert_eq!(
+        generators::<Secp256k1>(),
+        "032933407746386c 03e0dc0df4927ad2 0282137bfeabc048 02632682ea47ba9a"
+    );
+}
+
+/// GBP-2: the generators of a small argument are the first ones of a greater argument.
+#[test]
+fn gbp_2_generators_do_not_depend_on_the_number_of_rows() {
+    let (small, great) =
+        (Generators::<Ristretto>::cached(4).unwrap(), Generators::<Ristretto>::cached(16).unwrap());
+    assert_eq!(small.g_bold, great.g_bold[..4]);
+    assert_eq!(small.h_bold, great.h_bold[..4]);
+    let mut all = [&*great.g_bold, &great.h_bold, &[great.g, great.h]].concat();
+    all.dedup();
+    assert_eq!(all.len(), 34);
+}
+
+/// GBP-4: kind, labels, lengths and order all count.
+#[test]
+fn gbp_4_each_part_of_a_transcript_counts() {
+    let challenge = |absorb: &dyn Fn(&mut Transcript)| {
+        let mut transcript = Transcript::new(b"test");
+        absorb(&mut transcript);
+        transcript.challenge(b"c")
+    };
+    let variants: [&dyn Fn(&mut Transcript); 7] = [
+        &|_| {},
+        &|t| t.append(b"a", b"bc"),
+        &|t| t.append(b"ab", b"c"),
+        &|t| t.append(b"a", b""),
+        &|t| {
+            t.challenge(b"a");
+        },
+        &|t| {
+            t.append(b"a", b"bc");
+            t.append(b"a", b"");
+        },
+        &|t| {
+            t.append(b"a", b"");
+            t.append(b"a", b"bc");
+        },
+    ];
+    let challenges = variants.map(challenge);
+    for (i, first) in challenges.iter().enumerate() {
+        for second in &challenges[..i] {
+            assert_ne!(first, second);
+        }
+    }
+    let mut other = Transcript::new(b"other");
+    assert_ne!(other.challenge(b"c"), challenges[0]);
+    assert_ne!(other.challenge(b"c"), other.challenge(b"c"));
+    assert_eq!(challenges[1][..8], [93, 58, 106, 253, 124, 41, 189, 146]);
+}
+
+/// GBP-4: a proof is bound to what the transcript absorbed before it.
+#[test]
+fn gbp_4_a_proof_is_valid_under_its_own_transcript_only() {
+    let rng = &mut rng(10);
+    let sample = Sample::<Ristretto>::new(rng, 4, 3, 6);
+    let sent = sample.prove(rng);
+    assert!(sample.is_valid(&sent));
+    let mut openings = sent.openings.clone();
+    openings.swap(0, 1);
+    assert!(!sample.is_valid(&Sent { openings, ..sent }));
+}
+
+/// GBP-5.
+#[test]
+fn gbp_5_a_wrong_last_scalar_is_refused() {
+    let rng = &mut rng(11);
+    let sample = Sample::<Ristretto>::new(rng, 4, 3, 6);
+    for side in 0..2 {
+        let mut sent = sample.prove(rng);
+        let scalar =
+            if side == 0 { &mut sent.proof.inner_product.a } else { &mut sent.proof.inner_product.b };
+        *scalar += <Ristretto as ProofCurve>::Scalar::ONE;
+        assert!(!sample.is_valid(&sent));
+    }
 }

@@ -8,10 +8,10 @@ use crate::equation::Equation;
 use crate::error::Error;
 use crate::generators::Generators;
 use crate::inner_product;
-use crate::layout::Layout;
+use crate::layout::{Layout, Point};
 use crate::proof::Proof;
 use crate::transcript::Transcript;
-use crate::weights::{Weights, add_folded, power, powers};
+use crate::weights::{Weights, add_folded, powers};
 
 /// What a proof claims. It is valid if both equations hold.
 pub struct Claims<C: ProofCurve> {
@@ -73,19 +73,6 @@ pub fn verify<C: ProofCurve>(
     }
     vectors.add_generator(w * ((proof.inner_product.a * proof.inner_product.b) - proof.product));
     Ok(Claims { identity, vectors, opening_scalars })
-}
-
-/// The evaluation point.
-struct Point<F> {
-    x: F,
-    x_inverse: F,
-    layout: Layout,
-}
-
-impl<F: Field> Point<F> {
-    fn at(&self, exponent: i64) -> F {
-        power(self.x, self.x_inverse, exponent)
-    }
 }
 
 /// `t·G + τ·h - Σ x^e·T_e - x^E·(δ - constant)·G + x^E·Σ weight·V`, without the last sum.

@@ -74,12 +74,6 @@ pub(crate) fn powers<F: Field>(x: F, len: usize) -> Vec<F> {
     core::iter::successors(Some(F::ONE), |power| Some(*power * x)).take(len).collect()
 }
 
-/// `x^exponent` for a signed exponent, given the inverse.
-pub(crate) fn power<F: Field>(x: F, inverse: F, exponent: i64) -> F {
-    let base = if exponent < 0 { inverse } else { x };
-    base.pow_vartime([exponent.unsigned_abs()])
-}
-
 /// `⟨a, b⟩`
 pub(crate) fn inner_product<F: Field>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).fold(F::ZERO, |sum, (a, b)| sum + (*a * b))

@@ -111,24 +111,28 @@ fn session_makes_keys_that_sign<C: SigningCurve + Curve, H: Hram<C>>(
     }
 }
 
+/// EVRF-11.
 #[test]
 fn evrf_11_four_equal_validators_make_keys_that_sign() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[1, 1, 1, 1], 3, &[0, 1, 2, 3]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[1, 1, 1, 1], 3, &[0, 1, 2, 3]);
 }
 
+/// EVRF-11.
 #[test]
 fn evrf_11_a_silent_validator_obtains_its_shares() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[1, 1, 1, 1], 3, &[3, 0, 2]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[1, 1, 1, 1], 3, &[1, 2, 3]);
 }
 
+/// EVRF-4.
 #[test]
 fn evrf_4_validators_with_several_shares_make_keys_that_sign() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[3, 3, 2, 2], 7, &[0, 1, 2, 3]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[3, 3, 2, 2], 7, &[0, 1, 3]);
 }
 
+/// EVRF-1.
 #[test]
 fn evrf_1_many_sizes_are_complete() {
     for (weights, t) in [

@@ -83,6 +83,7 @@ fn tampering<C: SigningCurve>() {
     assert_eq!(valid.collect::<Vec<_>>(), [0]);
 }
 
+/// EVRF-9.
 #[test]
 fn evrf_9_each_field_of_a_participation_counts() {
     tampering::<Ristretto>();
@@ -107,6 +108,7 @@ fn lengths<C: SigningCurve>() {
     assert_eq!(decode(&identity), Err(DecodeError::Field("a coefficient's commitment")));
 }
 
+/// EVRF-9.
 #[test]
 fn evrf_9_the_parameters_determine_the_length() {
     lengths::<Ristretto>();

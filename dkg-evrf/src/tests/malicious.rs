@@ -1,4 +1,5 @@
-//! Malicious dealers, one for each constraint: each makes the best proof it can for a false dealing, and is blamed alone.
+//! Malicious dealers, one for each constraint: each makes the best proof it can for a false dealing, and is blamed
+//! alone (EVRF-3, EVRF-4, EVRF-7, EVRF-8, GBP-5; transcript: EVRF-6).
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ impl<C: SigningCurve> Cheat<C> {
     }
 
     /// The cheat is blamed, and nobody else.
-    fn is_blamed_alone(self) {
+    fn blame(self) {
         let (set, participation) = self.participation();
         blamed_alone(&set, participation);
     }
@@ -127,7 +128,7 @@ fn wrong_key<C: SigningCurve>() {
     cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
     // The tables are still the registered keys': only the claim about the dealer's own key is false.
     cheat.witness = witness(&foreign, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// Another `a_0`, with everything consistent except that it is no output of the eVRF.
@@ -136,7 +137,7 @@ fn wrong_contribution<C: SigningCurve>() {
     cheat.dealt.polynomial[0] = Cheat::<C>::scalar(1);
     cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
     cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// The same, with the true `a_0` as witness.
@@ -147,7 +148,7 @@ fn wrong_contribution_opened_rightly<C: SigningCurve>() {
     cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
     cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
     cheat.witness.openings[0] = contribution;
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 fn wrong_pad<C: SigningCurve>() {
@@ -156,7 +157,7 @@ fn wrong_pad<C: SigningCurve>() {
         cheat.dealt.pads[index] = Cheat::<C>::scalar(2);
         cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
         cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-        cheat.is_blamed_alone();
+        cheat.blame();
     }
 }
 
@@ -167,7 +168,7 @@ fn pad_of_another_seat<C: SigningCurve>() {
     cheat.dealt.pads[0] = cheat.dealt.pads[1];
     cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
     cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// Published in one order, used and proven in the other.
@@ -184,7 +185,7 @@ fn swapped_seats<C: SigningCurve>() {
     cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
     cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
     cheat.dealing.seats = published;
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// `X_s` is another dealer's, whose logarithm the cheat does not know.
@@ -192,7 +193,7 @@ fn foreign_ephemeral_key<C: SigningCurve>() {
     for seat in 0..2 {
         let mut cheat = Cheat::<C>::new();
         cheat.dealing.seats[seat].x = cheat.set.participate(0).dealing.seats[seat].x.clone();
-        cheat.is_blamed_alone();
+        cheat.blame();
     }
 }
 
@@ -201,7 +202,7 @@ fn share_off_by_one<C: SigningCurve>() {
     for index in 0..6 {
         let mut cheat = Cheat::<C>::new();
         cheat.dealing.shares[index] += Scalar::<C>::ONE;
-        cheat.is_blamed_alone();
+        cheat.blame();
     }
 }
 
@@ -209,7 +210,7 @@ fn share_off_by_one<C: SigningCurve>() {
 fn false_digit<C: SigningCurve>() {
     let mut cheat = Cheat::<C>::new();
     cheat.witness.tape[0] += Scalar::<C>::ONE;
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// Adds components along `H` to the commitments which cancel in every equation of the argument: only purity is left to object.
@@ -245,7 +246,7 @@ fn blinding_polynomial<C: SigningCurve>() {
 fn wrong_purity<C: SigningCurve>() {
     let mut cheat = Cheat::<C>::new();
     cheat.witness.polynomial[2] += Scalar::<C>::ONE;
-    cheat.is_blamed_alone();
+    cheat.blame();
 }
 
 /// The argument's last scalar is off by one, and purity is proven for the transcript which that gives.

@@ -37,6 +37,7 @@ fn replay<C: SigningCurve>() {
     }
 }
 
+/// EVRF-2.
 #[test]
 fn evrf_2_a_participation_counts_for_its_session_and_dealer_only() {
     replay::<Ristretto>();
@@ -57,6 +58,7 @@ fn restart<C: SigningCurve>() {
     }
 }
 
+/// EVRF-5.
 #[test]
 fn evrf_5_the_statement_is_the_same_after_a_restart() {
     restart::<Ristretto>();
@@ -64,6 +66,7 @@ fn evrf_5_the_statement_is_the_same_after_a_restart() {
 }
 
 /// The same (bad) randomness under two statements gives two blindings.
+/// EVRF-5.
 #[test]
 fn evrf_5_equal_randomness_never_blinds_two_statements_alike() {
     let [first, second] = [0, 1].map(|number| {
@@ -92,12 +95,14 @@ fn retained<C: SigningCurve>() {
     assert_eq!(keys([2, 0, 1]), original, "the order of arrival is nothing to the keys");
 }
 
+/// EVRF-11.
 #[test]
 fn evrf_11_recovery_from_retained_participations_gives_the_original_shares() {
     retained::<Ristretto>();
     retained::<Secp256k1>();
 }
 
+/// EVRF-11.
 #[test]
 fn evrf_11_only_enough_weight_of_distinct_dealers_closes() {
     let set = Set::<Ristretto>::new(&[2, 1, 1], 3);
@@ -116,6 +121,7 @@ fn evrf_11_only_enough_weight_of_distinct_dealers_closes() {
     assert_eq!(error, Some(Error::OtherSession));
 }
 
+/// EVRF-1.
 #[test]
 fn evrf_1_only_ones_own_secret_takes_part() {
     let set = Set::<Ristretto>::new(&[1, 1, 1], 2);
@@ -133,6 +139,7 @@ fn evrf_1_only_ones_own_secret_takes_part() {
     }
 }
 
+/// EVRF-10.
 #[test]
 fn evrf_10_verification_reports_progress_and_can_be_cancelled() {
     let set = Set::<Ristretto>::new(&[1, 1, 1], 2);
@@ -159,6 +166,7 @@ fn evrf_10_verification_reports_progress_and_can_be_cancelled() {
     }
 }
 
+/// EVRF-1.
 #[test]
 fn evrf_1_invalid_declarations_are_refused() {
     let secrets =
@@ -189,6 +197,7 @@ fn evrf_1_invalid_declarations_are_refused() {
     assert_eq!(long, Some(ParametersError::Network { len: 65 }));
 }
 
+/// EVRF-1.
 #[test]
 fn evrf_1_embedded_keys_are_valid_and_distinct_up_to_sign() {
     let set = Set::<Ristretto>::new(&[1, 1, 1], 2);

@@ -23,8 +23,10 @@ impl ProofCurve for Ristretto {
     type Scalar = RistrettoScalar;
     type Point = RistrettoPoint;
     type Bytes = [u8; 32];
+    type Prepared = Vec<RistrettoPoint>;
 
     const ID: &'static str = "ristretto";
+    const LAZY_ROUNDS: u32 = 3;
     const POINT_LEN: usize = 32;
 
     fn identity() -> Self::Point {
@@ -57,9 +59,13 @@ impl ProofCurve for Ristretto {
         native(scalar) * point
     }
 
-    fn multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {
+    fn prepare(points: &[Self::Point]) -> Self::Prepared {
+        points.to_vec()
+    }
+
+    fn prepared_multiscalar_mul(points: &Self::Prepared, scalars: &[Self::Scalar]) -> Self::Point {
         let natives = Zeroizing::new(scalars.iter().map(native).collect::<Vec<_>>());
-        RistrettoPoint::multiscalar_mul(natives.iter(), points)
+        RistrettoPoint::multiscalar_mul(natives.iter(), &points[..scalars.len()])
     }
 
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {

@@ -1,61 +1,60 @@
-use embedded_curves::field::Secp256k1Scalar;
-use ff::PrimeField;
-use k256::elliptic_curve::group::prime::PrimeCurveAffine;
-use k256::elliptic_curve::ops::LinearCombinationExt;
-use k256::elliptic_curve::sec1::{FromEncodedPoint, ToEncodedPoint};
-use k256::{AffinePoint, EncodedPoint, ProjectivePoint, Scalar as Native};
-use zeroize::Zeroizing;
+use embedded_curves::field::{Secp256k1Scalar, Secq256k1Scalar};
+use embedded_curves::point::Multiples;
+use embedded_curves::{Affine, Point, Secp256k1 as Curve};
+use ff::Field;
+use subtle::{Choice, ConditionallySelectable};
 
 use super::ProofCurve;
 use crate::generators::GeneratorCache;
-use crate::pippenger;
 
-/// The group of secp256k1, over k256, with multi-scalar multiplications of our own.
+/// The group of secp256k1, on the same field code as the embedded curves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Secp256k1;
 
 static GENERATORS: GeneratorCache<Secp256k1> = GeneratorCache::new();
 
-/// The scalar as k256 has it: big-endian.
-fn native(scalar: &Secp256k1Scalar) -> Native {
-    let mut bytes = Zeroizing::new(scalar.to_bytes());
-    bytes.reverse();
-    Option::from(Native::from_repr((*bytes).into())).expect("both fields have the same prime")
-}
-
-/// Points that one constant-time multi-scalar multiplication takes at a time: bounds its tables.
-const CONSTANT_TIME_CHUNK: usize = 256;
-
 impl ProofCurve for Secp256k1 {
     type Scalar = Secp256k1Scalar;
-    type Point = ProjectivePoint;
+    type Point = Point<Curve>;
+    type Prepared = Multiples<Curve>;
     type Bytes = [u8; 33];
 
     const ID: &'static str = "secp256k1";
+    // Large multi-scalar multiplications share their inversions, small ones hardly do.
+    const LAZY_ROUNDS: u32 = u32::MAX;
     const POINT_LEN: usize = 33;
 
     fn identity() -> Self::Point {
-        ProjectivePoint::IDENTITY
+        Point::IDENTITY
     }
 
     fn generator() -> Self::Point {
-        ProjectivePoint::GENERATOR
+        Point::GENERATOR
     }
 
+    /// SEC1, compressed. The identity, which has no place in a proof, is 33 zeros, which nothing decodes.
     fn encode(point: &Self::Point) -> Self::Bytes {
-        let encoded = point.to_affine().to_encoded_point(true);
-        // SEC1 has one byte for the identity, which has no place in a proof; here it is 33 zeros, which nothing decodes.
-        encoded.as_bytes().try_into().unwrap_or([0; 33])
+        let mut bytes = [0; 33];
+        if let Some(affine) = Option::<Affine<Curve>>::from(point.to_affine()) {
+            let [sign, x @ ..] = &mut bytes;
+            *sign = 2 + affine.y().parity().unwrap_u8();
+            *x = affine.x().to_bytes();
+            x.reverse();
+        }
+        bytes
     }
 
     fn decode(bytes: &[u8]) -> Option<(Self::Point, Self::Bytes)> {
         let bytes = Self::Bytes::try_from(bytes).ok()?;
-        if !matches!(bytes, [2 | 3, ..]) {
-            return None;
-        }
-        let encoded = EncodedPoint::from_bytes(bytes).ok()?;
-        let point = Option::<AffinePoint>::from(AffinePoint::from_encoded_point(&encoded))?;
-        (!bool::from(point.is_identity())).then(|| (point.into(), bytes))
+        let [sign @ (2 | 3), mut x @ ..] = bytes else { return None };
+        x.reverse();
+        let x = Option::<Secq256k1Scalar>::from(Secq256k1Scalar::from_bytes(&x))?;
+        let right_side = x.square() * x + Secq256k1Scalar::from_u64(7);
+        let y = Option::<Secq256k1Scalar>::from(right_side.sqrt())?;
+        // No point of this curve has y = 0, so each sign stands for one.
+        let negate = y.parity() ^ Choice::from(sign & 1);
+        let y = Secq256k1Scalar::conditional_select(&y, &-y, negate);
+        Some((Affine::from_coordinates(x, y)?.into(), bytes))
     }
 
     fn derive(bytes: impl Fn(u32) -> [u8; 64]) -> Self::Point {
@@ -75,22 +74,26 @@ impl ProofCurve for Secp256k1 {
     }
 
     fn mul(scalar: &Self::Scalar, point: &Self::Point) -> Self::Point {
-        point * &native(scalar)
+        *point * *scalar
     }
 
-    fn multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {
-        let mut sum = ProjectivePoint::IDENTITY;
-        for (scalars, points) in scalars.chunks(CONSTANT_TIME_CHUNK).zip(points.chunks(CONSTANT_TIME_CHUNK)) {
-            let pairs =
-                Zeroizing::new(points.iter().zip(scalars).map(|(p, s)| (*p, native(s))).collect::<Vec<_>>());
-            sum += ProjectivePoint::lincomb_ext(pairs.as_slice());
-        }
-        sum
+    fn prepare(points: &[Self::Point]) -> Self::Prepared {
+        Multiples::new(&Point::batch_to_affine_vartime(points).expect("no point is the identity"))
+    }
+
+    fn prepared_multiscalar_mul(points: &Self::Prepared, scalars: &[Self::Scalar]) -> Self::Point {
+        points.multiply(scalars)
     }
 
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point {
-        let scalars = scalars.iter().map(Secp256k1Scalar::to_bytes).collect::<Vec<_>>();
-        pippenger::vartime_multiscalar_mul(&scalars, points)
+        let identity = |point: &Self::Point| bool::from(point.is_identity());
+        if points.iter().any(identity) {
+            let pairs = points.iter().zip(scalars).filter(|(point, _)| !identity(point));
+            let (points, scalars): (Vec<_>, Vec<_>) = pairs.map(|(point, scalar)| (*point, *scalar)).unzip();
+            return Self::vartime_multiscalar_mul(&scalars, &points);
+        }
+        let points = Point::batch_to_affine_vartime(points).expect("none is the identity");
+        Point::multiscalar_mul_vartime(scalars, &points)
     }
 
     fn generator_cache() -> &'static GeneratorCache<Self> {
