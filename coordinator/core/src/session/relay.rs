@@ -55,6 +55,23 @@ pub(super) fn participated(
     Ok(rows.into_iter().map(|((_, index), _)| index).collect())
 }
 
+/// The encoded size of every ordered participation, in bytes.
+pub(super) fn sizes(
+    db: &(impl Read + ?Sized),
+    spec: &SetSpec,
+) -> Result<Vec<(Validator, usize)>, StoreError> {
+    let rows = PARTICIPATED.scan(db, &spec.genesis, spec.count())?;
+    let mut blocks: Vec<TributaryBlock> = rows.into_iter().map(|(_, block)| block).collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    let mut sizes = Vec::new();
+    for block in blocks {
+        let ordered = PARTICIPATIONS.get(db, &(spec.genesis, block))?.unwrap_or_default();
+        sizes.extend(ordered.iter().map(|(validator, bytes)| (*validator, bytes.len())));
+    }
+    Ok(sizes)
+}
+
 /// Asks our processor to take part in the key generation.
 pub(crate) fn start(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnation) -> Result<(), Error> {
     let members = List::new(spec.dkg_members()).map_err(|e| Error::broken(spec.set(), e.to_string()))?;

@@ -75,6 +75,8 @@ pub struct SessionStatus {
     pub needed_weight: u16,
     /// Validators whom the current stage misses.
     pub missing: Vec<Validator>,
+    /// Ordered participations and their encoded size in bytes.
+    pub participations: Vec<(Validator, usize)>,
     /// Key pairs which validators confirm in the current attempt; more than one is a divergence.
     pub key_pairs_seen: usize,
     /// The last tributary block whose meaning was applied.
@@ -145,6 +147,7 @@ pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStat
         received_weight: spec.weight_of(having.iter().copied()),
         needed_weight: needed,
         missing: missing.collect(),
+        participations: relay::sizes(db, spec)?,
         key_pairs_seen: pairs.len(),
         applied_block: apply::applied_through(db, spec.genesis)?,
         state_hash: hex::encode(apply::state_hash(db, spec.genesis)?),
