@@ -101,6 +101,11 @@ impl<S: Store> MessageQueue<S> {
         self.0.peers.keys().copied()
     }
 
+    /// The store in which the queues are kept.
+    pub fn store(&self) -> &S {
+        &self.0.store
+    }
+
     pub(crate) fn peer(&self, network: Network) -> Result<&Peer, NotConfigured> {
         self.0.peers.get(&network).ok_or(NotConfigured(network))
     }

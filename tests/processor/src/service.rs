@@ -19,7 +19,10 @@ use std::{
 
 use coordinator_message_queue::{Client, ClientError};
 use coordinator_store::{Store, StoreError};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
 use crate::{processor::Processor, rules::Error};
 
@@ -55,6 +58,14 @@ pub enum Progress {
     Some,
     /// Wait to be woken.
     None,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Task {
+    Receive,
+    Send,
+    Work,
+    Scan,
 }
 
 /// A running processor's parts.
@@ -111,10 +122,10 @@ impl<S: Store> Service<S> {
         self.processor.begin()?.await?;
         let tasks = async {
             tokio::join!(
-                forever("receive", async || self.receive().await, None, None),
-                forever("send", async || self.send().await, Some(&self.wake.send), None),
-                forever("work", async || self.work().await, Some(&self.wake.work), None),
-                forever("scan", async || self.scan().await, Some(&self.wake.scan), Some(self.block_interval)),
+                self.forever(Task::Receive),
+                self.forever(Task::Send),
+                self.forever(Task::Work),
+                self.forever(Task::Scan),
             )
         };
         tokio::select! {
@@ -182,55 +193,51 @@ impl<S: Store> Service<S> {
         self.wake.send.notify_one();
         Ok(Progress::Some)
     }
-}
 
-/// Runs a task's step again and again; without progress it waits for `wake`, at most `pause`.
-async fn forever(
-    task: &'static str,
-    step: impl AsyncFn() -> Result<Progress, TaskError>,
-    wake: Option<&Notify>,
-    pause: Option<Duration>,
-) {
-    let mut delay = MIN_DELAY;
-    let mut last = String::new();
-    loop {
-        match step().await {
-            Ok(progress) => {
-                delay = MIN_DELAY;
-                last.clear();
-                if progress == Progress::None {
-                    wait(wake, pause).await;
+    async fn step(&self, task: Task) -> Result<Progress, TaskError> {
+        match task {
+            Task::Receive => self.receive().await,
+            Task::Send => self.send().await,
+            Task::Work => self.work().await,
+            Task::Scan => self.scan().await,
+        }
+    }
+
+    /// Runs a task's step again and again; without progress it waits to be woken.
+    async fn forever(&self, task: Task) {
+        let mut delay = MIN_DELAY;
+        let mut last = String::new();
+        loop {
+            match self.step(task).await {
+                Ok(progress) => {
+                    delay = MIN_DELAY;
+                    last.clear();
+                    if progress == Progress::None {
+                        self.wait(task).await;
+                    }
                 }
-            }
-            Err(error) => {
-                // The same failure again is no news.
-                let text = error.to_string();
-                if text != last {
-                    tracing::warn!(stage = "retrying", task, error = %text, "a task failed and is tried again");
-                    last = text;
+                Err(error) => {
+                    // The same failure again is no news.
+                    let text = error.to_string();
+                    if text != last {
+                        tracing::warn!(stage = "retrying", ?task, error = %text, "a task failed and is tried again");
+                        last = text;
+                    }
+                    sleep(delay).await;
+                    delay = (delay * 2).min(MAX_DELAY);
                 }
-                sleep(delay).await;
-                delay = (delay * 2).min(MAX_DELAY);
             }
         }
     }
-}
 
-async fn wait(wake: Option<&Notify>, pause: Option<Duration>) {
-    let pause = async {
-        match pause {
-            Some(pause) => sleep(pause).await,
-            None => std::future::pending().await,
+    async fn wait(&self, task: Task) {
+        match task {
+            // Its waiting is the request itself.
+            Task::Receive => {}
+            Task::Send => self.wake.send.notified().await,
+            Task::Work => self.wake.work.notified().await,
+            // A block comes with time, and with the keys.
+            Task::Scan => drop(timeout(self.block_interval, self.wake.scan.notified()).await),
         }
-    };
-    let woken = async {
-        match wake {
-            Some(wake) => wake.notified().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = pause => {}
-        () = woken => {}
     }
 }

@@ -1,3 +1,4 @@
 //! Several processors and what their coordinators would agree on.
 
 pub(crate) mod cluster;
+mod http;
