@@ -31,6 +31,7 @@ use coordinator_base_chain::{Block, Event, Header, Refusal, Transaction, Transac
 use coordinator_store::{Read, Step, StoreError, Writes, nested};
 use processor_messages::{BaseBlock, ChainGenesis};
 
+pub(crate) use accounts::MAX_NONCE_AHEAD;
 pub use batches::MAX_BURNS_IN_BLOCK;
 pub use genesis::{GenesisError, GenesisKey, GenesisState, GenesisValidator, init};
 pub use shares::{allocate_shares, most_shares};
