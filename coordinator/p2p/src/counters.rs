@@ -54,6 +54,10 @@ counters! {
     Malformed => "malformed",
     /// A gossip message which its author did not sign.
     Forged => "forged",
+    /// A request refused, as the answers to its sender exceed the quota.
+    AnswerBudget => "answer_budget",
+    /// A connection closed as its validator did not read what it was sent.
+    SlowReader => "slow_reader",
     /// A relayed gossip message of an author beyond its relay budget.
     RelayBudget => "relay_budget",
     /// A message dropped as the chain's inbox is full.

@@ -207,6 +207,8 @@ fn settings(config: &Config) -> Result<gossipsub::Config, gossipsub::ConfigBuild
         .prune_backoff(std::time::Duration::from_secs(5))
         .unsubscribe_backoff(std::time::Duration::from_secs(1))
         .connection_handler_queue_len(512)
+        .publish_queue_duration(std::time::Duration::from_secs(10))
+        .forward_queue_duration(std::time::Duration::from_secs(5))
         .idontwant_on_publish(true)
         .build()
 }

@@ -59,6 +59,7 @@ impl Request {
 /// Answers one request; dropping it refuses.
 #[derive(Debug)]
 pub struct Responder {
+    pub(crate) to: Validator,
     pub(crate) channel: Option<ResponseChannel<SyncResponse>>,
     pub(crate) commands: mpsc::WeakSender<Command>,
 }
@@ -71,7 +72,7 @@ impl Responder {
 
     fn send(&mut self, response: SyncResponse) {
         let Some(channel) = self.channel.take() else { return };
-        let command = Command::Respond { channel, response };
+        let command = Command::Respond { to: self.to, channel, response };
         if self.commands.upgrade().is_none_or(|commands| commands.try_send(command).is_err()) {
             tracing::debug!("a response was dropped under load");
         }

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The task waits for nothing but its three inputs. Queues: 1,024 commands (callers wait), 512 requests of
-//! ours under way (further ones fail with `Busy`), the inboxes (see `inbox`).
+//! ours under way (further ones fail with `Busy`), 512 messages to each peer (further ones are not sent to it,
+//! and it is disconnected), the inboxes (see `inbox`).
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -49,6 +50,9 @@ const MAX_REQUESTS: usize = 512;
 const FORGED_COST: u64 = 100;
 /// The most connections with one validator: two who dial each other at once, and one after a restart.
 const MAX_CONNECTIONS: usize = 3;
+/// A peer which fails to take this many messages between two heartbeats of gossip (0.7 s) is disconnected, which
+/// frees its send queue; it comes back and synchronizes.
+const MAX_UNREAD: usize = 128;
 /// How long a name may take to resolve.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -89,6 +93,7 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Result<Vec<u8>, P2pError>>,
     },
     Respond {
+        to: Validator,
         channel: ResponseChannel<SyncResponse>,
         response: SyncResponse,
     },
@@ -185,7 +190,7 @@ impl Network {
                 let _ = reply.send(self.publish(genesis, sealed));
             }
             Command::Request { to, genesis, bytes, reply } => self.request(to, genesis, bytes, reply),
-            Command::Respond { channel, response } => self.respond(channel, response),
+            Command::Respond { to, channel, response } => self.respond(&to, channel, response),
         }
     }
 
@@ -248,14 +253,21 @@ impl Network {
         self.requests.insert(id, reply);
     }
 
-    fn respond(&mut self, channel: ResponseChannel<SyncResponse>, response: SyncResponse) {
-        let response = response.filter(|bytes| {
-            let fits = bytes.len() <= self.config.max_response_bytes;
-            if !fits {
-                tracing::warn!(bytes = bytes.len(), "a response of ours exceeds max_response_bytes");
+    fn respond(
+        &mut self,
+        to: &Validator,
+        channel: ResponseChannel<SyncResponse>,
+        mut response: SyncResponse,
+    ) {
+        if let Some(bytes) = &response {
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            if bytes.len() > self.config.max_response_bytes {
+                tracing::warn!(size, "a response of ours exceeds max_response_bytes");
+                response = None;
+            } else if let Some(peer) = self.shared.allow.get(to) {
+                peer.answered(size, Instant::now());
             }
-            fits
-        });
+        }
         // An error returns the response: the peer has gone, or its time is over.
         let _ = self.swarm.behaviour_mut().sync.send_response(channel, response);
     }
@@ -404,8 +416,12 @@ impl Network {
             gossipsub::Event::Unsubscribed { peer_id, topic } => {
                 self.on_subscription(&peer_id, &topic, false);
             }
-            gossipsub::Event::SlowPeer { peer_id, .. } => {
-                tracing::debug!(peer = ?identity::validator(&peer_id), "a validator reads too slowly");
+            gossipsub::Event::SlowPeer { peer_id, failed_messages } => {
+                tracing::debug!(peer = ?identity::validator(&peer_id), ?failed_messages, "not read in time");
+                if failed_messages.non_priority >= MAX_UNREAD {
+                    self.count(Reason::SlowReader);
+                    let _ = self.swarm.disconnect_peer_id(peer_id);
+                }
             }
             gossipsub::Event::GossipsubNotSupported { peer_id } => {
                 let _ = self.swarm.disconnect_peer_id(peer_id);
@@ -492,18 +508,19 @@ impl Network {
     }
 
     fn on_request(&mut self, peer: &PeerId, request: SyncRequest, channel: ResponseChannel<SyncResponse>) {
-        match self.admit(peer, &request) {
-            Ok(None) => self.respond(channel, Some(Vec::new())),
-            Ok(Some((from, space))) => {
-                let commands = self.commands.clone();
-                let responder = Responder { channel: Some(channel), commands };
+        let Some(from) = identity::validator(peer) else { return };
+        match self.admit(&from, &request) {
+            Ok(None) => self.respond(&from, channel, Some(Vec::new())),
+            Ok(Some(space)) => {
+                let responder =
+                    Responder { to: from, channel: Some(channel), commands: self.commands.clone() };
                 if let Some(chain) = self.chains.get(&request.genesis) {
                     chain.deliver(Inbound::Request(Request { from, bytes: request.bytes, responder, space }));
                 }
             }
             Err(reason) => {
                 self.count(reason);
-                self.respond(channel, None);
+                self.respond(&from, channel, None);
                 if reason == Reason::MessageQuota {
                     let _ = self.swarm.disconnect_peer_id(*peer);
                 }
@@ -512,13 +529,8 @@ impl Network {
     }
 
     /// Whether a request may enter an inbox; `None` for a probe.
-    fn admit(
-        &self,
-        peer: &PeerId,
-        request: &SyncRequest,
-    ) -> Result<Option<(Validator, crate::inbox::Space)>, Reason> {
-        let from = identity::validator(peer).ok_or(Reason::NotAllowed)?;
-        let entry = self.shared.allow.get(&from).ok_or(Reason::NotAllowed)?;
+    fn admit(&self, from: &Validator, request: &SyncRequest) -> Result<Option<crate::inbox::Space>, Reason> {
+        let entry = self.shared.allow.get(from).ok_or(Reason::NotAllowed)?;
         if !entry.received_messages(1, Instant::now()) {
             return Err(Reason::MessageQuota);
         }
@@ -526,11 +538,13 @@ impl Network {
             return Ok(None);
         }
         let chain = self.chains.get(&request.genesis).ok_or(Reason::UnknownChain)?;
-        if !chain.is_member(&from) {
+        if !chain.is_member(from) {
             return Err(Reason::NotMember);
         }
-        let space = chain.reserve(&from, request.bytes.len()).ok_or(Reason::InboxFull)?;
-        Ok(Some((from, space)))
+        if !entry.may_ask(Instant::now()) {
+            return Err(Reason::AnswerBudget);
+        }
+        chain.reserve(from, request.bytes.len()).ok_or(Reason::InboxFull).map(Some)
     }
 }
 

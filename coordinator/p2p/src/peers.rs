@@ -53,6 +53,7 @@ struct State {
     messages: Bucket,
     relayed_bytes: Bucket,
     relayed_messages: Bucket,
+    answers: Bucket,
     refused_until: Option<Instant>,
     connection: Option<(SocketAddr, SystemTime)>,
 }
@@ -82,6 +83,7 @@ impl Peer {
                 messages: Bucket::full(quota.burst_messages, quota.messages_per_second, now),
                 relayed_bytes: share(quota.burst_bytes, quota.bytes_per_second),
                 relayed_messages: share(quota.burst_messages, quota.messages_per_second),
+                answers: Bucket::full(quota.burst_bytes, quota.bytes_per_second, now),
                 refused_until: None,
                 connection: None,
             }),
@@ -121,6 +123,15 @@ impl Peer {
     pub(crate) fn may_relay(&self, bytes: u64, now: Instant) -> bool {
         let mut state = self.state();
         state.relayed_messages.take(1, now) && state.relayed_bytes.take(bytes, now)
+    }
+
+    /// Whether it may ask for more: what we send it in answers is bounded as what it sends us.
+    pub(crate) fn may_ask(&self, now: Instant) -> bool {
+        self.state().answers.take(1, now)
+    }
+
+    pub(crate) fn answered(&self, bytes: u64, now: Instant) {
+        self.state().answers.spend(bytes, now);
     }
 
     pub(crate) fn is_refused(&self, now: Instant) -> bool {

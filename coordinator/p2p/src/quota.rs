@@ -1,6 +1,6 @@
 //! A token bucket. Pure: time is handed in.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Holds up to `capacity` tokens, filled at `rate` tokens a second.
 #[derive(Debug)]
@@ -28,6 +28,19 @@ impl Bucket {
         }
     }
 
+    /// Takes `amount` whatever is left: what is missing delays the next tokens.
+    pub(crate) fn spend(&mut self, amount: u64, now: Instant) {
+        self.fill(now);
+        let missing = amount.saturating_sub(self.tokens);
+        self.tokens = self.tokens.saturating_sub(amount);
+        self.filled += self.time_for(missing);
+    }
+
+    fn time_for(&self, tokens: u64) -> Duration {
+        let micros = u128::from(tokens).saturating_mul(1_000_000) / u128::from(self.rate.max(1));
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
     /// Adds whole tokens only, and moves the clock by what these took, so that no fraction is lost.
     fn fill(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.filled).as_micros();
@@ -38,8 +51,7 @@ impl Bucket {
             self.filled = self.filled.max(now);
         } else if gained > 0 {
             self.tokens += gained;
-            let micros = u128::from(gained) * 1_000_000 / u128::from(self.rate);
-            self.filled += std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+            self.filled += self.time_for(gained);
         }
     }
 }

@@ -150,6 +150,37 @@ async fn oversized_requests_and_responses_are_refused_by_the_reader() {
     assert!(inboxes[0].try_recv().is_none());
 }
 
+/// P2P-11: who asks for more than its quota in answers is refused, and not disconnected.
+#[tokio::test]
+async fn answers_beyond_the_quota_are_refused() {
+    let quota = Quota { bytes_per_second: 1, burst_bytes: 128 << 10, ..Quota::default() };
+    let cluster = Cluster::start_with(2, |seed| victim(seed, quota)).await;
+    let mut inboxes = cluster.chain(genesis(1), &[0, 1]).await;
+    let answers = async {
+        while let Some(Inbound::Request(request)) = inboxes[0].recv().await {
+            request.into_parts().2.respond(vec![0; 50 << 10]);
+        }
+    };
+    let asks = async {
+        let mut outcomes = Vec::new();
+        for _ in 0..4 {
+            let answer = cluster.nodes[1].request(validator(0), genesis(1), vec![1]).await;
+            outcomes.push(answer.map(|bytes| bytes.len()));
+        }
+        outcomes
+    };
+    let outcomes = soon(async {
+        tokio::select! {
+            outcomes = asks => outcomes,
+            () = answers => panic!("the inbox ended"),
+        }
+    });
+    let answered = Ok(50 << 10);
+    assert_eq!(outcomes.await, [answered, answered, answered, Err(P2pError::Refused)]);
+    assert_eq!(cluster.nodes[0].counters().get(Reason::AnswerBudget), 1);
+    assert!(!cluster.nodes[0].watch_connected().borrow().is_empty());
+}
+
 /// P2P-7: a gossip frame above the reader's bound is not read; it silences its sender, and nobody else.
 #[tokio::test]
 async fn an_oversized_gossip_frame_is_not_delivered_and_harms_nobody() {

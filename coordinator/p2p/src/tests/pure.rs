@@ -39,6 +39,18 @@ fn a_bucket_asked_often_gives_its_rate_exactly() {
     assert!((69..=70).contains(&taken), "{taken}");
 }
 
+/// P2P-11: an answer that was larger than what was left delays the next question.
+#[test]
+fn a_bucket_in_debt_gives_nothing_until_the_debt_is_over() {
+    let start = Instant::now();
+    let mut bucket = Bucket::full(100, 10, start);
+    bucket.spend(150, start);
+    assert!(!bucket.take(1, start + Duration::from_millis(5_050)));
+    assert!(bucket.take(1, start + Duration::from_millis(5_100)));
+    bucket.spend(u64::MAX, start + Duration::from_secs(6));
+    assert!(!bucket.take(1, start + Duration::from_hours(1_000)));
+}
+
 fn dialer_of_the_smaller_key() -> (Dialer, Validator) {
     let (small, great) = if validator(0) < validator(1) { (0, 1) } else { (1, 0) };
     let dialer = Dialer::new(validator(small), Duration::from_secs(1), Duration::from_secs(8));
