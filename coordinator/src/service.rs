@@ -56,9 +56,9 @@ pub struct Addresses {
 }
 
 /// A coordinator which is ready to run.
-pub struct Service {
+pub struct Service<C> {
     node: Node<DiskStore>,
-    chain: RpcClient,
+    chain: C,
     config: Config,
     network: coordinator_p2p::Handle,
     queue: MessageQueue<DiskStore>,
@@ -131,7 +131,7 @@ fn chain_failure(error: &ChainError) -> Failure {
 }
 
 /// Asks the base chain who it is, again and again for a while if it does not answer.
-async fn reach(chain: &RpcClient) -> Result<Head, Failure> {
+async fn reach(chain: &impl BaseChain) -> Result<Head, Failure> {
     let started = Instant::now();
     loop {
         match chain.head().await {
@@ -145,7 +145,7 @@ async fn reach(chain: &RpcClient) -> Result<Head, Failure> {
     }
 }
 
-async fn check_registered(chain: &RpcClient, identity: &Identity) -> Result<(), Failure> {
+async fn check_registered(chain: &impl BaseChain, identity: &Identity) -> Result<(), Failure> {
     let me = identity.validator();
     match chain.validator(me).await.map_err(|e| chain_failure(&e))? {
         Some(_) => Ok(()),
@@ -177,12 +177,26 @@ async fn start_network(config: &Config, identity: &Identity) -> Result<coordinat
     })
 }
 
-impl Service {
+impl Service<RpcClient> {
     /// Does everything that can fail at the start.
     ///
     /// # Errors
     /// [`Failure`], in one line.
     pub async fn start(config: Config) -> Result<Self, Failure> {
+        let client = ClientConfig::new(config.base_chain.url.clone(), Some(config.base_chain.chain));
+        let chain = RpcClient::new(client).map_err(|e| {
+            Failure::config(e.to_string(), "write base_chain.url as http://host:port of the JSON-RPC")
+        })?;
+        Self::start_on(config, chain).await
+    }
+}
+
+impl<C: BaseChain> Service<C> {
+    /// As [`Service::start`], on another way to the base chain than the configured URL.
+    ///
+    /// # Errors
+    /// [`Failure`], in one line.
+    pub async fn start_on(config: Config, chain: C) -> Result<Self, Failure> {
         let validator_key = key(&config.key_file)?;
         let service_key = key(&config.queue.key_file)?;
         let parameters = Parameters {
@@ -195,10 +209,6 @@ impl Service {
             Arc::new(Identity { key: validator_key, chain: config.base_chain.chain, networks, parameters });
         tracing::info!(validator = %identity.validator(), data_dir = %config.data_dir.display(), "starts");
         let store = open_store(&config.data_dir)?;
-        let client = ClientConfig::new(config.base_chain.url.clone(), Some(identity.chain));
-        let chain = RpcClient::new(client).map_err(|e| {
-            Failure::config(e.to_string(), "write base_chain.url as http://host:port of the JSON-RPC")
-        })?;
         let head = reach(&chain).await?;
         check_registered(&chain, &identity).await?;
         let untrusted_through = directory::claim(&store, &identity, &config.key_file, head.number).await?;
