@@ -48,7 +48,7 @@
 //!   fn application(&self) -> &A;
 //!   fn status(&self) -> Status;     // height, round, latest decided, recovering, peers' heights
 //! }
-//! fn record_halt(txn, genesis, &Halt);   fn halted(db, genesis) -> Option<Halt>;
+//! fn record_halt(txn, genesis, &Halt);   fn halted(db, genesis) -> Option<Halt>;   fn clear_halt(txn, genesis);
 //! fn prune(txn, genesis, limit) -> Result<bool, StoreError>;          // of a retired set; true when done
 //! Chain::new(key: SecretKey, ChainConfig) -> Chain;                    // impl Application<Input = ChainInput>
 //! chain::transactions(&Block) -> Result<Vec<Transaction>, DecodeError>;
@@ -97,7 +97,7 @@ pub use members::{
     MembersError,
 };
 pub use merkle::merkle_root;
-pub use node::{Node, Open, Status, halted, latest_decided, record_halt};
+pub use node::{Node, Open, Status, clear_halt, halted, latest_decided, record_halt};
 pub use prune::prune;
 pub use spec::{Spec, SpecValidator};
 pub use transaction::{

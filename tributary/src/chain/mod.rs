@@ -201,6 +201,11 @@ impl Chain {
     ) -> Result<Vec<Say>, Halt> {
         let genesis = members.genesis();
         let key = (genesis, order.to_vec());
+        if has_equivocated(txn, genesis, self.me)? {
+            return Ok(vec![Say::Event(
+                "this validator equivocated; its transactions are not sent".to_owned(),
+            )]);
+        }
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
         let nonce = rows::OWN_NEXT.get(txn, &key)?.unwrap_or(0).max(agreed);
         let signed = SignedTransaction::sign(genesis, &self.key, order.clone(), nonce, payload);
@@ -316,7 +321,14 @@ impl Chain {
                 }
                 Transaction::Signed(signed) if signed.signer == self.me => {
                     let order = signed.order.to_vec();
-                    rows::OWN.delete(txn, &(genesis, order.clone(), signed.nonce));
+                    let place = (genesis, order.clone(), signed.nonce);
+                    // Only a store older than what this validator sent has something else there.
+                    if rows::OWN.get(txn, &place)?.is_some_and(|own| own != *signed) {
+                        says.push(Say::Event(
+                            "another transaction of ours was included in its place".to_owned(),
+                        ));
+                    }
+                    rows::OWN.delete(txn, &place);
                     let next = signed.nonce.saturating_add(1);
                     if let Some(next) = rows::OWN.get(txn, &(genesis, order, next))? {
                         says.push(self.send_own(members, Transaction::Signed(next)));

@@ -252,6 +252,8 @@ impl<A: Application> Core<A> {
         }
         self.recovered(txn);
         self.outputs.push(Output::Decided(height));
+        // Who missed a precommit learns that it is behind.
+        self.broadcast(&Message::Height(height.0));
         self.wait();
         Ok(())
     }

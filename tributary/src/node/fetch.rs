@@ -4,7 +4,7 @@
 //! A member's claim to be ahead only chooses whom to ask; what counts is the certificate that comes with a
 //! block. One question for blocks is open at a time; the timer `Sync` asks the next member.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_store::{StoreError, Table, Transaction};
 use processor_messages::{Genesis, List, TributaryBlock, Validator, encode};
@@ -27,6 +27,8 @@ pub(super) fn forget(txn: &mut dyn Transaction, genesis: Genesis) {
 pub(super) struct Peers {
     heights: BTreeMap<Validator, u64>,
     asked: Option<Validator>,
+    /// Whose answer may still come, also one we no longer wait for: a slow link must not mean no blocks.
+    owing: BTreeSet<Validator>,
     armed: bool,
     last: Option<Validator>,
 }
@@ -98,6 +100,7 @@ impl<A: Application> Core<A> {
         let Some(to) = self.peers.next(self.tip.height) else { return };
         self.peers.asked = Some(to);
         self.peers.last = Some(to);
+        self.peers.owing.insert(to);
         self.outputs.push(Output::Request { to, bytes: encode(&Ask::Blocks(self.next())) });
         self.arm();
     }
@@ -177,8 +180,8 @@ impl<A: Application> Core<A> {
         }
         match Answer::decode(bytes, self.members.limits()) {
             Ok(Answer::Status(certificate)) => self.reported(txn, from, certificate.as_ref()),
-            Ok(Answer::Blocks(blocks)) if self.peers.asked == Some(from) => {
-                self.peers.asked = None;
+            Ok(Answer::Blocks(blocks)) if self.peers.owing.remove(&from) => {
+                self.peers.asked = self.peers.asked.filter(|asked| *asked != from);
                 let before = self.tip.height;
                 for decided in blocks {
                     // An answer may overlap with what was decided meanwhile.
@@ -209,6 +212,7 @@ impl<A: Application> Core<A> {
         if self.peers.asked == Some(from) {
             // It claimed blocks and has none for us.
             self.peers.asked = None;
+            self.peers.owing.remove(&from);
         }
         self.peers.heights.insert(from, decided);
         let (members, me) = (&self.members, self.me);

@@ -56,6 +56,11 @@ pub fn halted(db: &dyn Read, genesis: Genesis) -> Result<Option<Halt>, StoreErro
     HALTED.get(db, &genesis)
 }
 
+/// Lets a halted chain be opened again, once an operator removed the reason.
+pub fn clear_halt(txn: &mut dyn Transaction, genesis: Genesis) {
+    HALTED.delete(txn, &genesis);
+}
+
 /// The height of the latest decided block; 0 before the first.
 ///
 /// # Errors
