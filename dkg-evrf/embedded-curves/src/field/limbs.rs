@@ -15,18 +15,20 @@ pub(crate) const fn mul_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
     (wide as u64, (wide >> 64) as u64)
 }
 
-/// a + b + carry, and the carry out.
+/// a + b + carry, and the carry out; a carry is 0 or 1.
 #[inline(always)]
 pub(crate) const fn carry_add(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let wide = (a as u128).wrapping_add(b as u128).wrapping_add(carry as u128);
-    (wide as u64, (wide >> 64) as u64)
+    let (sum, first) = a.overflowing_add(b);
+    let (sum, second) = sum.overflowing_add(carry);
+    (sum, (first | second) as u64)
 }
 
-/// a − b − borrow, and the borrow out (0 or 1).
+/// a − b − borrow, and the borrow out; a borrow is 0 or 1.
 #[inline(always)]
 const fn borrow_sub(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    let wide = (a as u128).wrapping_sub((b as u128).wrapping_add(borrow as u128));
-    (wide as u64, ((wide >> 64) as u64) & 1)
+    let (difference, first) = a.overflowing_sub(b);
+    let (difference, second) = difference.overflowing_sub(borrow);
+    (difference, (first | second) as u64)
 }
 
 /// a + b, and the carry (0 or 1).
