@@ -119,6 +119,12 @@ pub enum Refusal {
     /// The block pays out as often on this network as one block may.
     #[error("this block burns coins of the network as often as one block may; submit again later")]
     BurnsInBlock,
+    /// Another call with this nonce waits.
+    #[error("another call of the account with nonce {nonce} waits to be ordered")]
+    NonceWaiting {
+        /// What was submitted.
+        nonce: u64,
+    },
     /// A stake must be none, or enough for a key share.
     #[error("the stake would be below that of one key share, {least}; leave none or at least that")]
     StakeTooSmall {
@@ -133,6 +139,7 @@ impl Refusal {
         match self {
             Self::MempoolFull
             | Self::NonceAhead { .. }
+            | Self::NonceWaiting { .. }
             | Self::BatchAhead { .. }
             | Self::BatchInBlock
             | Self::BurnsInBlock

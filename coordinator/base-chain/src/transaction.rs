@@ -21,7 +21,7 @@ pub const MAX_ADDRESS_BYTES: usize = 128;
 
 const CALL_DOMAIN: &str = "headwater base chain call v1";
 
-/// Peer-to-peer addresses of a validator, as text (multiaddr). Not interpreted by the base chain.
+/// Peer-to-peer addresses of a validator, as text (`host:port`). Not interpreted by the base chain.
 pub type Addresses = List<Bytes<MAX_ADDRESS_BYTES>, MAX_ADDRESSES>;
 /// A proof of knowledge of an embedded key's logarithm.
 pub type KeyProof = Bytes<128>;

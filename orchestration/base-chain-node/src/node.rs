@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
+    io::{ErrorKind as K, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -309,8 +309,7 @@ async fn start_p2p(
 }
 
 fn p2p_failure(error: &StartError) -> Failure {
-    let io_error = |kind: std::io::ErrorKind| std::io::Error::from(kind);
-    use std::io::ErrorKind as K;
+    let io_error = |kind: K| std::io::Error::from(kind);
     match error {
         StartError::AddressInUse { address } => Failure::listen("p2p", address, &io_error(K::AddrInUse)),
         StartError::AddressNotAvailable { address } => {

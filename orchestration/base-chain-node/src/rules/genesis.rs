@@ -159,8 +159,8 @@ impl GenesisState {
             if let Some(problem) = self.stakes_problem(validator) {
                 return wrong(problem);
             }
-            let stakes = validator.stakes.iter().map(|(_, stake)| stake.0).chain([validator.free.0]);
-            match stakes.fold(Some(supply), |sum, amount| sum?.checked_add(amount)) {
+            let mut stakes = validator.stakes.iter().map(|(_, stake)| stake.0).chain([validator.free.0]);
+            match stakes.try_fold(supply, u64::checked_add) {
                 Some(sum) => supply = sum,
                 None => return wrong("all stakes together exceed 64 bits"),
             }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
+mod application;
 mod batches;
 mod genesis;
 mod genesis_file;

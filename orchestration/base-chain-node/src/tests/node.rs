@@ -104,7 +104,7 @@ async fn four_nodes_agree_go_on_without_one_and_let_it_catch_up() {
     }
 }
 
-/// A validator that lost its store must not sign again what it may have signed: it follows the others first.
+/// BASE-61: a validator that lost its store must not sign again what it may have signed: it follows the others first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_store_is_lost_follows_before_it_signs() {
     let genesis = chain_of(4);

@@ -102,7 +102,7 @@ fn a_set_without_keys_is_dropped_and_the_next_epoch_declares_another() {
     assert_eq!(state_of(&chain, 1), SetState::InCharge);
 }
 
-/// BASE-41
+/// BASE-42
 #[test]
 fn no_set_is_declared_before_the_latest_took_over() {
     let chain = TestChain::new(&[1, 1, 1, 1]).with_session_zero(&key(50));
