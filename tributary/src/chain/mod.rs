@@ -7,7 +7,7 @@
 //! decided block --> agreed rows (nonces, hashes, provided) --> state hash, handleable height
 //! ```
 //!
-//! * `rows`: the tables; * `rules`: which body is valid, and what it changes; * `mempool`: what waits, bounded;
+//! * `queries`: what readers ask; * `rows`: the tables; * `rules`: which body is valid, and what it changes; * `mempool`: what waits, bounded;
 //! * `provided`: what this validator derived, compared with what was agreed.
 //!
 //! Memory holds only what may be lost: transactions of others and announcements. It does not look into
@@ -15,23 +15,28 @@
 
 mod mempool;
 mod provided;
+mod queries;
 mod rows;
 mod rules;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_keys::SecretKey;
 use coordinator_store::{Read, StoreError, Transaction as Txn};
-use processor_messages::{Bytes, DecodeError, Genesis, List, TributaryBlock, Validator, decode, encode};
+use processor_messages::{Bytes, Genesis, List, Validator, decode, encode};
 
 use crate::{
-    Application, Block, Built, DecidedBlock, Evidence, Halt, Kind, MAX_BODY_BYTES, Members, Order, Payload,
-    Say, SignedTransaction, Slot, Transaction, Verdict, merkle_root,
+    Application, Block, Built, DecidedBlock, Evidence, Halt, Kind, Members, Order, Payload, Say,
+    SignedTransaction, Slot, Transaction, Verdict, merkle_root,
 };
 use mempool::Mempool;
 use provided::{Announced, Holding};
 use rules::Changes;
 
 pub use provided::MAX_KINDS;
+pub use queries::{
+    agreed_count, handleable, has_equivocated, own_next, own_waiting, provided_count, state_hash,
+    transactions,
+};
 
 /// The most transactions of one block.
 pub const MAX_TRANSACTIONS: usize = 65_536;
@@ -100,73 +105,6 @@ enum Gossip {
 /// Transactions in a block's body.
 type Body = List<Transaction, MAX_TRANSACTIONS>;
 
-/// The transactions of a block of a tributary.
-///
-/// # Errors
-/// [`DecodeError`] if the body is none of a tributary; a decided one always is.
-pub fn transactions(block: &Block) -> Result<Vec<Transaction>, DecodeError> {
-    decode::<Body>(&block.body, MAX_BODY_BYTES).map(List::into_inner)
-}
-
-/// The greatest height up to which everything provided was derived here too; handle no block beyond it.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn handleable(db: &dyn Read, genesis: Genesis) -> Result<TributaryBlock, StoreError> {
-    Ok(TributaryBlock(rows::HANDLEABLE.get(db, &genesis)?.unwrap_or(0)))
-}
-
-/// The hash of the replicated state after the latest decided block.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn state_hash(db: &dyn Read, genesis: Genesis) -> Result<[u8; 32], StoreError> {
-    Ok(rows::STATE.get(db, &genesis)?.unwrap_or_default())
-}
-
-/// Whether evidence against a validator is on the chain; its later transactions are never included.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn has_equivocated(db: &dyn Read, genesis: Genesis, validator: Validator) -> Result<bool, StoreError> {
-    Ok(rows::EQUIVOCATED.get(db, &(genesis, validator))?.is_some())
-}
-
-/// How many of a kind were provided here; the next has this ordinal.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn provided_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32, StoreError> {
-    Ok(rows::LOCAL_COUNT.get(db, &(genesis, kind.0))?.unwrap_or(0))
-}
-
-/// How many of a kind are agreed on this chain.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn agreed_count(db: &dyn Read, genesis: Genesis, kind: Kind) -> Result<u32, StoreError> {
-    provided::agreed_count(db, genesis, kind)
-}
-
-/// The nonce which the next own transaction of an order gets: a caller whose transactions have places of
-/// their own compares it before it submits, in the same step.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn own_next(db: &dyn Read, genesis: Genesis, me: Validator, order: &Order) -> Result<u32, StoreError> {
-    let agreed = rows::nonce(db, genesis, me, order)?;
-    let submitted = rows::OWN_NEXT.get(db, &(genesis, order.to_vec()))?.unwrap_or(0);
-    Ok(submitted.max(agreed))
-}
-
-/// How many own signed transactions wait for inclusion; counts up to 4,096.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn own_waiting(db: &dyn Read, genesis: Genesis) -> Result<usize, StoreError> {
-    Ok(rows::OWN.scan(db, &genesis, None, MOST_OWN)?.len())
-}
-
 pub(crate) fn prune(txn: &mut dyn Txn, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
     rows::prune(txn, genesis, limit)
 }
@@ -207,7 +145,7 @@ impl Chain {
             )]);
         }
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
-        let nonce = rows::OWN_NEXT.get(txn, &key)?.unwrap_or(0).max(agreed);
+        let nonce = own_next(txn, genesis, self.me, order)?;
         let signed = SignedTransaction::sign(genesis, &self.key, order.clone(), nonce, payload);
         let transaction = Transaction::Signed(signed.clone());
         if encode(&transaction).len() > members.limits().transaction() {

@@ -13,6 +13,7 @@
 mod blocks;
 mod fetch;
 mod messages;
+mod rows;
 
 use std::{
     any::Any,
@@ -22,58 +23,21 @@ use std::{
 };
 
 use coordinator_keys::SecretKey;
-use coordinator_store::{Read, StoreError, Table, Transaction};
-use processor_messages::{Bytes, Genesis, TributaryBlock, Validator};
+use coordinator_store::{Read, Transaction};
+use processor_messages::{Bytes, TributaryBlock, Validator};
 
 use crate::{
-    Application, BlockHash, Certificate, Config, DECIDED, Halt, Input, Members, Output, Say, Timer,
+    Application, BlockHash, Config, Halt, Input, Members, Output, Say, Timer,
     consensus::{Act, Consensus},
     log::{self, Log},
     wire::Message,
 };
 use blocks::Held;
 use fetch::{Peers, Recovery};
+use rows::Tip;
 
-const HALTED: Table<Genesis, Halt> = Table::new("tributary/halted");
-const TIP: Table<Genesis, u64> = Table::new("tributary/tip");
-
-/// Records why a chain stopped, in a step of its own after the failed one. The first reason stays.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn record_halt(txn: &mut dyn Transaction, genesis: Genesis, halt: &Halt) -> Result<(), StoreError> {
-    if HALTED.get(txn, &genesis)?.is_none() {
-        HALTED.put(txn, &genesis, halt);
-    }
-    Ok(())
-}
-
-/// Why a chain stopped, if it did.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn halted(db: &dyn Read, genesis: Genesis) -> Result<Option<Halt>, StoreError> {
-    HALTED.get(db, &genesis)
-}
-
-/// Lets a halted chain be opened again, once an operator removed the reason.
-pub fn clear_halt(txn: &mut dyn Transaction, genesis: Genesis) {
-    HALTED.delete(txn, &genesis);
-}
-
-/// The height of the latest decided block; 0 before the first.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub fn latest_decided(db: &dyn Read, genesis: Genesis) -> Result<TributaryBlock, StoreError> {
-    Ok(TributaryBlock(TIP.get(db, &genesis)?.unwrap_or(0)))
-}
-
-/// Deletes the rows which say where a chain is.
-pub(crate) fn forget(txn: &mut dyn Transaction, genesis: Genesis) {
-    TIP.delete(txn, &genesis);
-    fetch::forget(txn, genesis);
-}
+pub(crate) use rows::forget;
+pub use rows::{clear_halt, halted, latest_decided, record_halt};
 
 /// How a node is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,13 +63,6 @@ pub struct Status {
     pub peers: BTreeMap<Validator, u64>,
     /// Why it stopped.
     pub halted: Option<Halt>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Tip {
-    height: u64,
-    hash: BlockHash,
-    certificate: Option<Certificate>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -411,21 +368,5 @@ impl<A: Application> Core<A> {
             peers: self.peers.heights().clone(),
             halted: None,
         }
-    }
-}
-
-impl Tip {
-    fn load(db: &dyn Read, genesis: Genesis) -> Result<Self, Halt> {
-        let Some(height) = TIP.get(db, &genesis)? else { return Ok(Self::default()) };
-        let decided = DECIDED.get(db, &(genesis, TributaryBlock(height)))?;
-        let decided = decided.ok_or_else(|| {
-            Halt::new(format!("decided block {height} is missing; restore the data directory"))
-        })?;
-        let hash = decided.block.header.hash(genesis);
-        Ok(Self { height, hash, certificate: Some(decided.certificate) })
-    }
-
-    fn store(&self, txn: &mut dyn Transaction, genesis: Genesis) {
-        TIP.put(txn, &genesis, &self.height);
     }
 }

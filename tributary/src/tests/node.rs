@@ -155,7 +155,7 @@ fn votes_sent(outputs: &[Output]) -> Vec<(Step, Option<BlockHash>)> {
     outputs.iter().filter_map(vote).collect()
 }
 
-fn spec() -> Spec {
+pub(super) fn spec() -> Spec {
     let entry = |by: u8, weight| SpecValidator {
         validator: validator(by),
         weight: KeyShares(weight),

@@ -382,6 +382,8 @@ fn an_own_transaction_is_stored_and_its_successor_waits_for_it() {
     let submit = |text: &str| ChainInput::Submit { order: order("o"), payload: payload(text) };
     assert_eq!(bench.input(submit("first")).unwrap().len(), 1);
     assert_eq!(bench.input(submit("second")).unwrap().len(), 0);
+    let next = bench.store.read(|db| chain::own_next(db, Genesis([7; 32]), validator(0), &order("o")));
+    assert_eq!(next.unwrap(), 2);
     let first = bench.build(0);
     assert_eq!(first.len(), 1);
 
