@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn digest(bytes: &[u8]) -> String {
-    hash("frozen", &[bytes]).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    BlockHash(hash("frozen", &[bytes])).to_string()[..16].to_owned()
 }
 
 fn vote() -> Vote {

@@ -56,17 +56,17 @@ fn validators_of_any_weights_order_everything() {
 #[test]
 fn crashes_loss_and_partitions_break_no_rule_and_progress_follows_healing() {
     let (mut crashes, mut heights) = (0, 0);
-    for seed in seeds(0, 150) {
+    for seed in seeds(0, 100) {
         let network = run(seed, &[1, 1, 1, 1], 0, None, rough());
         crashes += network.crashes;
         heights += network.height(0);
     }
-    assert!((crashes > 1000) && (heights > 600), "{crashes} crashes, {heights} heights");
+    assert!((crashes > 700) && (heights > 400), "{crashes} crashes, {heights} heights");
 }
 
 #[test]
 fn weighted_validators_survive_the_same() {
-    for seed in seeds(100, 30) {
+    for seed in seeds(100, 20) {
         run(seed, &[3, 3, 2, 2], 0, None, rough());
     }
 }
@@ -74,7 +74,7 @@ fn weighted_validators_survive_the_same() {
 #[test]
 fn an_equivocator_splits_nobody_and_is_proven() {
     let mut proven = 0;
-    for seed in seeds(200, 30) {
+    for seed in seeds(200, 20) {
         let network = run(seed, &[1, 1, 1, 1], 1, None, Faults { crash: 3, ..rough() });
         let evidence = |t: &Transaction| matches!(t, Transaction::Evidence(e) if e.validator == network.peers[0].validator);
         proven += usize::from(network.chain(2).iter().any(evidence));
@@ -85,7 +85,7 @@ fn an_equivocator_splits_nobody_and_is_proven() {
 
 #[test]
 fn a_sender_of_garbage_harms_nobody() {
-    for seed in seeds(300, 20) {
+    for seed in seeds(300, 10) {
         run(seed, &[1, 1, 1, 1], 0, Some(3), Faults { crash: 3, ..rough() });
     }
 }
