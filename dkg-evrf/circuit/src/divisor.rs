@@ -120,12 +120,27 @@ fn join_level<C: DivisorCurve>(trees: Vec<Vec<Node<C>>>) -> Vec<Vec<Node<C>>> {
 fn join<C: DivisorCurve>(left: &Node<C>, right: &Node<C>, chord: &Chord<C>) -> Node<C> {
     let (s1, s2) = (&left.sum, &right.sum);
     let leaves = left.leaves + right.leaves;
+    if leaves == 2 {
+        return Node { function: pair(left, right, chord), sum: s1.add(s2, chord), leaves };
+    }
     let mut product = left.function.multiply(&right.function, leaves + 2);
     let mut function = product.multiply_and_divide(&line_of(s1, chord), [&s1.x, &s2.x], leaves + 1);
     // Without a line, the product itself has no more than leaves + 1 poles.
     product.resize(leaves + 1);
     function.conditional_assign(&product, chord.any_identity);
     Node { function, sum: s1.add(s2, chord), leaves }
+}
+
+/// The function of two leaves: the line itself, or the product of x − x(P) and 1, or of 1 and 1.
+fn pair<C: DivisorCurve>(left: &Node<C>, right: &Node<C>, chord: &Chord<C>) -> Function<C> {
+    let line = line_of(&left.sum, chord);
+    let y_factor = Base::<C>::conditional_select(&Base::<C>::ZERO, &Base::<C>::ONE, line.has_y);
+    let mut function = Function { a: vec![line.constant, line.x_factor], b: vec![y_factor] };
+    for (leaf, other) in [(left, right), (right, left)] {
+        let (a, b) = (leaf.function.a.clone(), vec![Base::<C>::ZERO]);
+        function.conditional_assign(&Function { a, b }, other.sum.identity);
+    }
+    function
 }
 
 /// The line through both sums: y − λx − μ, or x − x₁.

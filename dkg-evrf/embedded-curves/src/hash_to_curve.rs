@@ -25,6 +25,8 @@ use crate::{
 const ELEMENT_BYTES: usize = 48;
 
 /// Hashes a message to a point; `label` separates the uses, the curve's suite id is appended to it.
+///
+/// The message comes in parts, which are joined as they are: their lengths are fixed by the caller's format, or among the parts.
 pub fn hash_to_curve<C: EmbeddedCurve>(label: &str, message: &[&[u8]]) -> Affine<C> {
     let mut uniform = [0; 2 * ELEMENT_BYTES];
     expand_message_xmd(message, &[label.as_bytes(), C::HASH_SUITE.as_bytes()], &mut uniform);
