@@ -42,7 +42,7 @@ pub fn participate<C: SigningCurve>(
     let dealt = Dealt::derive(parameters, validator, &secret)?;
     let dealing = Arc::new(deal(parameters, &dealt));
     let threads = work.thread_count();
-    let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng)?;
+    let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng, threads)?;
     work.report(Progress::Checking).map_err(|_| Error::Cancelled)?;
     let equations =
         proof::equations(parameters, validator, &dealing, &argument).map_err(|_| Error::SelfCheck)?;

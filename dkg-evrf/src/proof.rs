@@ -46,6 +46,7 @@ pub(crate) fn prove<C: SigningCurve>(
     dealt: &Dealt<C>,
     secret: &Secret<C>,
     rng: &mut (impl RngCore + CryptoRng),
+    threads: usize,
 ) -> Result<Argument<C>, Error> {
     let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
     let mut openings = Zeroizing::new(Vec::with_capacity(1 + dealt.pads.len()));
@@ -57,7 +58,7 @@ pub(crate) fn prove<C: SigningCurve>(
         openings,
         polynomial: Zeroizing::new(dealt.polynomial.clone()),
     };
-    prove_witness(parameters, dealer, dealing, witness, secret, rng)
+    prove_witness(parameters, dealer, dealing, witness, secret, rng, threads)
 }
 
 /// Proves a dealing from a witness which is taken as it is.
@@ -68,13 +69,14 @@ pub(crate) fn prove_witness<C: SigningCurve>(
     witness: Witness<C>,
     secret: &Secret<C>,
     rng: &mut (impl RngCore + CryptoRng),
+    threads: usize,
 ) -> Result<Argument<C>, Error> {
     let generators = &*parameters.generators;
     let member = parameters.member(dealer)?;
     let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
     let mut rng = secret.blinding(&transcript::fingerprint(&transcript), rng);
     let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
-    let committed = CommittedTape::new(generators, &witness.tape, &mut rng);
+    let committed = CommittedTape::new(generators, &witness.tape, &mut rng, threads);
     transcript.vector_commitments(generators.rows(), committed.elements());
     let challenge = claims.challenge(&mut transcript);
     let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());

@@ -160,10 +160,11 @@ impl<C: SigningCurve> Dealt<C> {
 
 /// The pads of all indices, in order: the k-th index of a validator has the k-th seat.
 fn pads<C: SigningCurve>(parameters: &Parameters<C>, seats: &[Ephemeral<C>]) -> Vec<Scalar<C>> {
-    let members = parameters.members.iter();
-    members
-        .flat_map(|member| {
-            seats.iter().take(usize::from(member.weight)).map(|seat| *seat.pad(&member.embedded_key))
-        })
-        .collect()
+    // Reserved at once: a vector that grows leaves secrets behind.
+    let mut pads = Vec::with_capacity(usize::from(parameters.shares));
+    for member in &parameters.members {
+        let seats = seats.iter().take(usize::from(member.weight));
+        pads.extend(seats.map(|seat| *seat.pad(&member.embedded_key)));
+    }
+    pads
 }

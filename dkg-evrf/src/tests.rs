@@ -4,6 +4,7 @@ mod completeness;
 mod encoding;
 mod malicious;
 mod sessions;
+mod vectors;
 
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;

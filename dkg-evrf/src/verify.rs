@@ -4,7 +4,7 @@
 //! (dealer, participation), ... -> each read under its own transcript into equations -> one batch -> a verdict for each
 //! ```
 
-use arithmetic_bulletproofs::{Batch, Equation};
+use arithmetic_bulletproofs::{Batch, Equation, parallel};
 use rand_core::{CryptoRng, RngCore};
 
 use crate::curves::SigningCurve;
@@ -92,28 +92,11 @@ fn read<C: SigningCurve>(
     let mut equations = Vec::with_capacity(of);
     work.report(Progress::Read { done: 0, of })?;
     for chunk in participations.chunks(work.thread_count()) {
-        equations.extend(read_chunk(parameters, chunk));
+        // One thread for each participation of the chunk.
+        equations.extend(parallel::map(chunk, chunk.len(), |(dealer, participation)| {
+            proof::equations(parameters, *dealer, &participation.dealing, &participation.argument).ok()
+        }));
         work.report(Progress::Read { done: equations.len(), of })?;
     }
     Ok(equations)
-}
-
-/// One thread for each participation of the chunk.
-fn read_chunk<C: SigningCurve>(
-    parameters: &Parameters<C>,
-    chunk: &[(ValidatorIndex, Participation<C>)],
-) -> Vec<Option<Equations<C>>> {
-    let read = |(dealer, participation): &(ValidatorIndex, Participation<C>)| {
-        proof::equations(parameters, *dealer, &participation.dealing, &participation.argument).ok()
-    };
-    if let [single] = chunk {
-        return vec![read(single)];
-    }
-    std::thread::scope(|scope| {
-        let workers = chunk.iter().map(|entry| scope.spawn(move || read(entry))).collect::<Vec<_>>();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().expect("reading a participation does not panic"))
-            .collect()
-    })
 }

@@ -17,6 +17,9 @@ pub enum Progress {
     Checking,
 }
 
+/// More threads than this share no more work.
+const MAX_THREADS: usize = 64;
+
 type Hook<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// The number of threads, and a hook which is told of progress and can cancel. The default is one thread without a hook.
@@ -34,7 +37,7 @@ pub struct Work<'a> {
 pub struct Cancelled;
 
 impl<'a> Work<'a> {
-    /// Work on so many threads.
+    /// Work on so many threads, of which at most 64 are used.
     pub fn threads(threads: NonZeroUsize) -> Self {
         Self { threads: Some(threads), hook: None }
     }
@@ -47,7 +50,7 @@ impl<'a> Work<'a> {
     }
 
     pub(crate) fn thread_count(&self) -> usize {
-        self.threads.map_or(1, NonZeroUsize::get)
+        self.threads.map_or(1, NonZeroUsize::get).min(MAX_THREADS)
     }
 
     pub(crate) fn report(&mut self, progress: Progress) -> Result<(), Cancelled> {

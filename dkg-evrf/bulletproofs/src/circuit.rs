@@ -96,9 +96,9 @@ impl<F: Field + Zeroize> Circuit<F> {
     pub fn advise(&mut self, values: Option<(F, F)>) -> Row {
         if let Some(witness) = &mut self.witness {
             let (left, right) = values.expect("a prover has the values of its rows");
-            witness.left.push(left);
-            witness.right.push(right);
-            witness.output.push(left * right);
+            push_secret(&mut witness.left, left);
+            push_secret(&mut witness.right, right);
+            push_secret(&mut witness.output, left * right);
         }
         let row = self.rows;
         self.rows += 1;
@@ -133,6 +133,17 @@ impl<F: Field + Zeroize> Circuit<F> {
     pub fn unsatisfied(&self) -> Option<usize> {
         self.constraints.iter().position(|c| self.value(c).is_some_and(|value| !bool::from(value.is_zero())))
     }
+}
+
+/// Appends a value; where the vector must move, it leaves nothing behind.
+fn push_secret<F: Copy + Zeroize>(values: &mut Vec<F>, value: F) {
+    if values.len() == values.capacity() {
+        let mut moved = Vec::with_capacity(2 * values.len().max(32));
+        moved.extend_from_slice(values);
+        values.zeroize();
+        *values = moved;
+    }
+    values.push(value);
 }
 
 impl<F: Field + Zeroize> Witness<F> {

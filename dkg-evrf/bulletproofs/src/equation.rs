@@ -4,6 +4,7 @@ use ff::Field;
 
 use crate::curve::ProofCurve;
 use crate::generators::Generators;
+use crate::parallel;
 
 /// A sum over the generators and other points, which a valid proof makes the identity.
 #[derive(Clone, Debug)]
@@ -85,17 +86,9 @@ fn add_all<F: Field>(sums: &mut Vec<F>, values: &[F]) {
 }
 
 fn parallel_sum<C: ProofCurve>(scalars: &[C::Scalar], points: &[C::Point], threads: usize) -> C::Point {
-    if threads <= 1 {
-        return C::vartime_multiscalar_mul(scalars, points);
-    }
-    let share = scalars.len().div_ceil(threads);
-    std::thread::scope(|scope| {
-        let parts = scalars.chunks(share).zip(points.chunks(share));
-        let workers = parts
-            .map(|(scalars, points)| scope.spawn(move || C::vartime_multiscalar_mul(scalars, points)))
-            .collect::<Vec<_>>();
-        workers.into_iter().fold(C::identity(), |sum, worker| {
-            sum + worker.join().expect("a multi-scalar multiplication does not panic")
-        })
-    })
+    let share = scalars.len().div_ceil(threads.max(1));
+    let parts: Vec<_> = scalars.chunks(share).zip(points.chunks(share)).collect();
+    let sums =
+        parallel::map(&parts, threads, |(scalars, points)| C::vartime_multiscalar_mul(scalars, points));
+    sums.into_iter().fold(C::identity(), |sum, part| sum + part)
 }

@@ -28,6 +28,7 @@ mod generators;
 mod inner_product;
 mod layout;
 mod linear;
+pub mod parallel;
 mod polynomials;
 mod proof;
 mod prove;

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::generators::Generators;
 use crate::inner_product::{self, Bases};
 use crate::layout::{Layout, Point};
+use crate::parallel;
 use crate::polynomials::{BlindingVectors, Polynomials};
 use crate::proof::Proof;
 use crate::transcript::Transcript;
@@ -22,15 +23,18 @@ pub struct CommittedTape<C: ProofCurve> {
 }
 
 impl<C: ProofCurve> CommittedTape<C> {
-    /// Commits to a tape, one commitment for each `rows` scalars.
-    pub fn new(generators: &Generators<C>, tape: &[C::Scalar], rng: &mut (impl RngCore + CryptoRng)) -> Self {
+    /// Commits to a tape, one commitment for each `rows` scalars, on so many threads.
+    pub fn new(
+        generators: &Generators<C>,
+        tape: &[C::Scalar],
+        rng: &mut (impl RngCore + CryptoRng),
+        threads: usize,
+    ) -> Self {
         let commitments = tape.len().div_ceil(generators.rows());
         let blinds = random_scalars::<C>(commitments, rng);
-        let elements = tape
-            .chunks(generators.rows())
-            .zip(blinds.iter())
-            .map(|(chunk, blind)| generators.commit(chunk, &[], *blind))
-            .collect();
+        let chunks: Vec<_> = tape.chunks(generators.rows()).zip(blinds.iter()).collect();
+        let elements =
+            parallel::map(&chunks, threads, |(chunk, blind)| generators.commit(chunk, &[], **blind));
         Self { elements, blinds }
     }
 

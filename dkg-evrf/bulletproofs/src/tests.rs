@@ -66,7 +66,7 @@ impl<C: ProofCurve> Sample<C> {
             Element::new(C::mul(v, &generators.g) + C::mul(b, &generators.h))
         };
         let openings = self.values.iter().zip(&self.blinds).map(commit).collect::<Vec<_>>();
-        let committed = CommittedTape::new(&generators, &tape, rng);
+        let committed = CommittedTape::new(&generators, &tape, rng, 2);
         let (mut transcript, challenge) = Self::transcript(&openings, committed.elements(), self.rows);
         let mut circuit = Circuit::proving(tape, self.values.clone());
         self.build(&mut circuit, challenge);
@@ -154,7 +154,7 @@ fn gbp_7_a_row_whose_product_is_wrong_is_refused() {
     let rng = &mut rng(3);
     let sample = Sample::<Ristretto>::new(rng, 4, 3, 3);
     let generators = Generators::<Ristretto>::cached(4).unwrap();
-    let committed = CommittedTape::new(&generators, &sample.tape, rng);
+    let committed = CommittedTape::new(&generators, &sample.tape, rng, 1);
     let (mut transcript, challenge) = Sample::transcript(&[], committed.elements(), 4);
     let mut circuit = Circuit::proving(sample.tape.clone(), sample.values.clone());
     sample.build(&mut circuit, challenge);

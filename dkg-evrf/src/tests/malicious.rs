@@ -45,7 +45,7 @@ impl<C: SigningCurve> Cheat<C> {
     fn participation(self) -> (Set<C>, Participation<C>) {
         let Self { set, secret, dealing, witness, .. } = self;
         let argument =
-            proof::prove_witness(&set.parameters, CHEAT, &dealing, witness, &secret, &mut rng(9)).unwrap();
+            proof::prove_witness(&set.parameters, CHEAT, &dealing, witness, &secret, &mut rng(9), 1).unwrap();
         (set, Participation { dealing: Arc::new(dealing), argument })
     }
 
