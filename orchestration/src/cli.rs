@@ -8,117 +8,120 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Parser, Debug)]
 #[command(name = "orchestration", version)]
 pub struct Cli {
-  /// What to do.
-  #[command(subcommand)]
-  pub command: Command,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
 }
 
 /// What to do.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-  /// A testnet on loopback: base chain, coordinators and processors as processes of this executable.
-  #[command(subcommand)]
-  Testnet(TestnetCommand),
-  /// One process of a testnet, from its configuration file.
-  #[command(subcommand)]
-  Node(NodeCommand),
+    /// A testnet on loopback: base chain, coordinators and processors as processes of this executable.
+    #[command(subcommand)]
+    Testnet(TestnetCommand),
+    /// One process of a testnet, from its configuration file.
+    #[command(subcommand)]
+    Node(NodeCommand),
 }
 
 /// What to do with a testnet.
 #[derive(Subcommand, Debug)]
 pub enum TestnetCommand {
-  /// Bring it up: make its keys, confirm them, execute batches. Resumes if the directory has one already.
-  Up(UpArgs),
+    /// Bring it up: make its keys, confirm them, execute batches. Resumes if the directory has one already.
+    Up(UpArgs),
 }
 
 /// How far to go.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Until {
-  /// Stop with exit code 0 once every network's first batch is executed.
-  FirstBatch,
-  /// Run until Ctrl-C.
-  Forever,
+    /// Stop with exit code 0 once every network's first batch is executed.
+    FirstBatch,
+    /// Run until Ctrl-C.
+    Forever,
 }
 
 /// Options of `testnet up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpArgs {
-  /// How many validators.
-  #[arg(long, default_value_t = 4)]
-  pub validators: usize,
-  /// How many networks; each validator runs a processor for each.
-  #[arg(long, default_value_t = 2)]
-  pub networks: usize,
-  /// Key shares of each validator, separated by commas; one each if not given.
-  #[arg(long, value_delimiter = ',')]
-  pub weights: Option<Vec<u16>>,
-  /// Where everything lives; a new temporary directory if not given.
-  #[arg(long)]
-  pub dir: Option<PathBuf>,
-  /// The base chain's time between blocks, such as `1s` or `500ms`.
-  #[arg(long, default_value = "1s", value_parser = parse_duration)]
-  pub block_time: Duration,
-  /// How far to go.
-  #[arg(long, value_enum, default_value_t = Until::Forever)]
-  pub until: Until,
-  /// Print one JSON object at the end to standard output, and nothing else there.
-  #[arg(long)]
-  pub json: bool,
+    /// How many validators.
+    #[arg(long, default_value_t = 4)]
+    pub validators: usize,
+    /// How many networks; each validator runs a processor for each.
+    #[arg(long, default_value_t = 2)]
+    pub networks: usize,
+    /// Key shares of each validator, separated by commas; one each if not given.
+    #[arg(long, value_delimiter = ',')]
+    pub weights: Option<Vec<u16>>,
+    /// Where everything lives; a new temporary directory if not given.
+    #[arg(long)]
+    pub dir: Option<PathBuf>,
+    /// The base chain's time between blocks, such as `1s` or `500ms`.
+    #[arg(long, default_value = "1s", value_parser = parse_duration)]
+    pub block_time: Duration,
+    /// How far to go.
+    #[arg(long, value_enum, default_value_t = Until::Forever)]
+    pub until: Until,
+    /// Print one JSON object at the end to standard output, and nothing else there.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// One process of a testnet.
 #[derive(Subcommand, Debug)]
 pub enum NodeCommand {
-  /// A node of the reference base chain.
-  BaseChain(NodeArgs),
-  /// A coordinator.
-  Coordinator(NodeArgs),
-  /// A simulated processor.
-  Processor(NodeArgs),
+    /// A node of the reference base chain.
+    BaseChain(NodeArgs),
+    /// A coordinator.
+    Coordinator(NodeArgs),
+    /// A simulated processor.
+    Processor(NodeArgs),
 }
 
 /// Options of one process.
 #[derive(Args, Clone, Debug)]
 pub struct NodeArgs {
-  /// Its configuration file.
-  #[arg(long)]
-  pub config: PathBuf,
-  /// Stop when the parent process ends.
-  #[arg(long, hide = true)]
-  pub with_parent: bool,
+    /// Its configuration file.
+    #[arg(long)]
+    pub config: PathBuf,
+    /// Stop when the parent process ends.
+    #[arg(long, hide = true)]
+    pub with_parent: bool,
 }
 
 /// Parses `1s`, `500ms` or `2m`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-  let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-  let number: u64 = digits.parse().map_err(|_| format!("`{text}` is no duration; write 1s, 500ms or 2m"))?;
-  match text.get(digits.len()..) {
-    Some("ms") => Ok(Duration::from_millis(number)),
-    Some("s") => Ok(Duration::from_secs(number)),
-    Some("m") => Ok(Duration::from_secs(number.saturating_mul(60))),
-    _ => Err(format!("`{text}` has no unit; write 1s, 500ms or 2m")),
-  }
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 =
+        digits.parse().map_err(|_| format!("`{text}` is no duration; write 1s, 500ms or 2m"))?;
+    match text.get(digits.len()..) {
+        Some("ms") => Ok(Duration::from_millis(number)),
+        Some("s") => Ok(Duration::from_secs(number)),
+        Some("m") => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(format!("`{text}` has no unit; write 1s, 500ms or 2m")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-  use super::*;
+    use super::*;
 
-  #[test]
-  fn durations_have_units() {
-    assert_eq!(parse_duration("1s"), Ok(Duration::from_secs(1)));
-    assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-    assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
-    assert!(parse_duration("5").is_err() && parse_duration("s").is_err() && parse_duration("-1s").is_err());
-  }
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(parse_duration("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(
+            parse_duration("5").is_err() && parse_duration("s").is_err() && parse_duration("-1s").is_err()
+        );
+    }
 
-  #[test]
-  fn the_documented_command_lines_parse() {
-    let line = "orchestration testnet up --validators 7 --weights 3,2,2,1,1,1,1 --networks 3 --until first-batch --json";
-    let Command::Testnet(TestnetCommand::Up(args)) = Cli::parse_from(line.split(' ')).command else {
-      panic!("testnet up")
-    };
-    assert_eq!(args.weights.unwrap(), [3, 2, 2, 1, 1, 1, 1]);
-    assert_eq!((args.validators, args.networks, args.until, args.json), (7, 3, Until::FirstBatch, true));
-  }
+    #[test]
+    fn the_documented_command_lines_parse() {
+        let line = "orchestration testnet up --validators 7 --weights 3,2,2,1,1,1,1 --networks 3 --until first-batch --json";
+        let Command::Testnet(TestnetCommand::Up(args)) = Cli::parse_from(line.split(' ')).command else {
+            panic!("testnet up")
+        };
+        assert_eq!(args.weights.unwrap(), [3, 2, 2, 1, 1, 1, 1]);
+        assert_eq!((args.validators, args.networks, args.until, args.json), (7, 3, Until::FirstBatch, true));
+    }
 }

@@ -4,61 +4,54 @@ use std::{path::PathBuf, time::Duration};
 
 use processor_messages::{KeyShares, MAX_KEY_SHARES, MAX_VALIDATOR_SHARES, Network};
 
-/// The curve of a network's key.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NetworkKind {
-  /// Keys and signatures on secp256k1, as Bitcoin and Ethereum have.
-  Secp256k1,
-  /// Keys and signatures on Ristretto.
-  Ristretto,
-}
-
 /// A testnet's size and pace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
-  /// Key shares of each validator in every network's set.
-  pub weights: Vec<KeyShares>,
-  /// The networks, each with one processor for each validator.
-  pub networks: Vec<Network>,
-  /// The base chain's time between blocks.
-  pub block_time: Duration,
-  /// Where everything lives.
-  pub dir: PathBuf,
+    /// Key shares of each validator in every network's set.
+    pub weights: Vec<KeyShares>,
+    /// The networks, each with one processor for each validator.
+    pub networks: Vec<Network>,
+    /// The base chain's time between blocks.
+    pub block_time: Duration,
+    /// Where everything lives.
+    pub dir: PathBuf,
 }
 
 /// Why a testnet cannot be what was asked for; each says what to change.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PlanError {
-  /// No validator, or too many.
-  #[error("--validators {0}: a testnet on one machine has 1 to {MAX_VALIDATORS}")]
-  Validators(usize),
-  /// No network, or too many.
-  #[error("--networks {0}: a testnet has 1 to {}", NETWORKS.len())]
-  Networks(usize),
-  /// Not one weight for each validator.
-  #[error("--weights has {weights} values for {validators} validators: give one for each")]
-  Weights {
-    /// Weights given.
-    weights: usize,
-    /// Validators asked for.
-    validators: usize,
-  },
-  /// A weight which the base chain would not grant.
-  #[error("--weights: {weight} of {total} key shares for one validator; the base chain grants at most {cap}, so that no validator alone can stop the set")]
-  Weight {
-    /// The weight.
-    weight: u16,
-    /// All weights.
-    total: u16,
-    /// The most which is granted.
-    cap: u16,
-  },
-  /// More key shares than a set has.
-  #[error("--weights: {0} key shares in all; a set has at most {MAX_KEY_SHARES}")]
-  Total(u32),
-  /// A pace which the consensus cannot keep.
-  #[error("--block-time {0:?}: from 200 ms to 60 s")]
-  BlockTime(Duration),
+    /// No validator, or too many.
+    #[error("--validators {0}: a testnet on one machine has 1 to {MAX_VALIDATORS}")]
+    Validators(usize),
+    /// No network, or too many.
+    #[error("--networks {0}: a testnet has 1 to {max}", max = NETWORKS.len())]
+    Networks(usize),
+    /// Not one weight for each validator.
+    #[error("--weights has {weights} values for {validators} validators: give one for each")]
+    Weights {
+        /// Weights given.
+        weights: usize,
+        /// Validators asked for.
+        validators: usize,
+    },
+    /// A weight which the base chain would not grant.
+    #[error(
+        "--weights: {weight} of {total} key shares for one validator; the base chain grants at most {cap}, so that no validator alone can stop the set"
+    )]
+    Weight {
+        /// The weight.
+        weight: u16,
+        /// All weights.
+        total: u16,
+        /// The most which is granted.
+        cap: u16,
+    },
+    /// More key shares than a set has.
+    #[error("--weights: {0} key shares in all; a set has at most {MAX_KEY_SHARES}")]
+    Total(u32),
+    /// A pace which the consensus cannot keep.
+    #[error("--block-time {0:?}: from 200 ms to 60 s")]
+    BlockTime(Duration),
 }
 
 /// The most validators of a testnet: each is at least three processes.
@@ -68,84 +61,81 @@ pub const MAX_VALIDATORS: usize = 24;
 const NETWORKS: [&str; 3] = ["bitcoin", "ethereum", "litecoin"];
 
 impl Plan {
-  /// Checks what was asked for.
-  ///
-  /// # Errors
-  /// [`PlanError`] naming the option, its value and the allowed range.
-  pub fn new(
-    validators: usize,
-    networks: usize,
-    weights: Option<Vec<u16>>,
-    block_time: Duration,
-    dir: PathBuf,
-  ) -> Result<Self, PlanError> {
-    if !(1..=MAX_VALIDATORS).contains(&validators) {
-      return Err(PlanError::Validators(validators));
+    /// Checks what was asked for.
+    ///
+    /// # Errors
+    /// [`PlanError`] naming the option, its value and the allowed range.
+    pub fn new(
+        validators: usize,
+        networks: usize,
+        weights: Option<Vec<u16>>,
+        block_time: Duration,
+        dir: PathBuf,
+    ) -> Result<Self, PlanError> {
+        if !(1..=MAX_VALIDATORS).contains(&validators) {
+            return Err(PlanError::Validators(validators));
+        }
+        if !(1..=NETWORKS.len()).contains(&networks) {
+            return Err(PlanError::Networks(networks));
+        }
+        if !(Duration::from_millis(200)..=Duration::from_secs(60)).contains(&block_time) {
+            return Err(PlanError::BlockTime(block_time));
+        }
+        let weights = weights.unwrap_or_else(|| vec![1; validators]);
+        check_weights(&weights, validators)?;
+        let networks = NETWORKS
+            .iter()
+            .take(networks)
+            .map(|name| Network::new(name).expect("the names above are valid"))
+            .collect();
+        Ok(Self { weights: weights.into_iter().map(KeyShares).collect(), networks, block_time, dir })
     }
-    if !(1..=NETWORKS.len()).contains(&networks) {
-      return Err(PlanError::Networks(networks));
-    }
-    if !(Duration::from_millis(200)..=Duration::from_secs(60)).contains(&block_time) {
-      return Err(PlanError::BlockTime(block_time));
-    }
-    let weights = weights.unwrap_or_else(|| vec![1; validators]);
-    check_weights(&weights, validators)?;
-    let networks = NETWORKS
-      .iter()
-      .take(networks)
-      .map(|name| Network::new(name).expect("the names above are valid"))
-      .collect();
-    Ok(Self { weights: weights.into_iter().map(KeyShares).collect(), networks, block_time, dir })
-  }
 
-  /// How many validators there are.
-  pub fn validators(&self) -> usize {
-    self.weights.len()
-  }
+    /// How many validators there are.
+    pub fn validators(&self) -> usize {
+        self.weights.len()
+    }
 }
 
 fn check_weights(weights: &[u16], validators: usize) -> Result<(), PlanError> {
-  if weights.len() != validators {
-    return Err(PlanError::Weights { weights: weights.len(), validators });
-  }
-  let total: u32 = weights.iter().map(|w| u32::from(*w)).sum();
-  let total = u16::try_from(total).ok().filter(|t| *t <= MAX_KEY_SHARES).ok_or(PlanError::Total(total))?;
-  let cap = most_shares(total);
-  match weights.iter().find(|w| (**w == 0) || (**w > cap)) {
-    Some(weight) => Err(PlanError::Weight { weight: *weight, total, cap }),
-    None => Ok(()),
-  }
+    if weights.len() != validators {
+        return Err(PlanError::Weights { weights: weights.len(), validators });
+    }
+    let total: u32 = weights.iter().map(|w| u32::from(*w)).sum();
+    let total = u16::try_from(total).ok().filter(|t| *t <= MAX_KEY_SHARES).ok_or(PlanError::Total(total))?;
+    let cap = most_shares(total);
+    match weights.iter().find(|w| (**w == 0) || (**w > cap)) {
+        Some(weight) => Err(PlanError::Weight { weight: *weight, total, cap }),
+        None => Ok(()),
+    }
 }
 
 /// The most key shares which one validator of a set of `n` may hold: less than a third, but at least one.
 fn most_shares(n: u16) -> u16 {
-  MAX_VALIDATOR_SHARES.min(n.div_ceil(3).saturating_sub(1)).max(1)
+    MAX_VALIDATOR_SHARES.min(n.div_ceil(3).saturating_sub(1)).max(1)
 }
 
 #[cfg(test)]
 mod tests {
-  use super::*;
+    use super::*;
 
-  fn plan(validators: usize, weights: Option<Vec<u16>>) -> Result<Plan, PlanError> {
-    Plan::new(validators, 2, weights, Duration::from_secs(1), PathBuf::from("x"))
-  }
+    fn plan(validators: usize, weights: Option<Vec<u16>>) -> Result<Plan, PlanError> {
+        Plan::new(validators, 2, weights, Duration::from_secs(1), PathBuf::from("x"))
+    }
 
-  #[test]
-  fn the_documented_testnets_are_plans() {
-    assert_eq!(plan(4, None).unwrap().weights, vec![KeyShares(1); 4]);
-    assert!(plan(7, Some(vec![3, 2, 2, 1, 1, 1, 1])).is_ok());
-    assert!(plan(4, Some(vec![3, 3, 2, 2])).is_ok());
-    assert!(plan(1, None).is_ok());
-  }
+    #[test]
+    fn the_documented_testnets_are_plans() {
+        assert_eq!(plan(4, None).unwrap().weights, vec![KeyShares(1); 4]);
+        assert!(plan(7, Some(vec![3, 2, 2, 1, 1, 1, 1])).is_ok());
+        assert!(plan(4, Some(vec![3, 3, 2, 2])).is_ok());
+        assert!(plan(1, None).is_ok());
+    }
 
-  #[test]
-  fn what_the_base_chain_would_not_grant_is_refused_with_the_bound() {
-    assert_eq!(plan(0, None), Err(PlanError::Validators(0)));
-    assert_eq!(plan(4, Some(vec![1, 1])), Err(PlanError::Weights { weights: 2, validators: 4 }));
-    assert_eq!(
-      plan(4, Some(vec![7, 1, 1, 1])),
-      Err(PlanError::Weight { weight: 7, total: 10, cap: 3 })
-    );
-    assert_eq!(plan(3, Some(vec![60000, 60000, 1])), Err(PlanError::Total(120_001)));
-  }
+    #[test]
+    fn what_the_base_chain_would_not_grant_is_refused_with_the_bound() {
+        assert_eq!(plan(0, None), Err(PlanError::Validators(0)));
+        assert_eq!(plan(4, Some(vec![1, 1])), Err(PlanError::Weights { weights: 2, validators: 4 }));
+        assert_eq!(plan(4, Some(vec![7, 1, 1, 1])), Err(PlanError::Weight { weight: 7, total: 10, cap: 3 }));
+        assert_eq!(plan(3, Some(vec![60000, 60000, 1])), Err(PlanError::Total(120_001)));
+    }
 }

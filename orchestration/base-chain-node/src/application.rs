@@ -156,12 +156,14 @@ impl Application for BaseApplication {
     }
 
     fn check(&mut self, db: &dyn Read, _: &Members, block: &tributary::Block) -> Result<Verdict, Halt> {
+        // First, as a block that is ahead is asked about again and again.
+        let ahead = (self.clock)().saturating_add(MAX_AHEAD_MS);
+        if decode::<Body>(&block.body, MAX_BODY_BYTES).is_ok_and(|body| body.time_unix_ms > ahead) {
+            return Ok(Verdict::Missing("the block's time is more than 10 s ahead of our clock".to_owned()));
+        }
         match execute(db, block) {
             Err(Unfit::Invalid(reason)) => Ok(Verdict::Invalid(reason)),
             Err(Unfit::Store(error)) => Err(error.into()),
-            Ok((base, _)) if base.header.time_unix_ms > (self.clock)().saturating_add(MAX_AHEAD_MS) => {
-                Ok(Verdict::Missing("the block's time is more than 10 s ahead of our clock".to_owned()))
-            }
             Ok(_) => Ok(Verdict::Valid),
         }
     }

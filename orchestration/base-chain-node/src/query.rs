@@ -1,5 +1,7 @@
 //! Reads of the finalized state, as JSON-RPC answers them.
 
+use std::collections::BTreeSet;
+
 use coordinator_base_chain::{
     AccountInfo, Block, Head, Inclusion, NetworkInfo, PendingSlashReport, SetInfo, SetState, TransactionHash,
     ValidatorInfo, merkle_path,
@@ -84,14 +86,22 @@ pub fn set(db: &dyn Read, set: ValidatorSet) -> Answer<Option<SetInfo>> {
     Ok(Some(SetInfo { declaration, declared_at, declared_in, key_pair, state }))
 }
 
-/// All validators, by key.
+/// The validators, by key: who takes part in consensus, has stake, or is in a live set. Others may have
+/// registered keys or addresses too, which [`validator`] tells.
 pub fn validators(db: &dyn Read) -> Answer<Vec<ValidatorInfo>> {
     let networks = network_names(db)?;
-    let validators = VALIDATORS.scan(db, &(), None, ALL)?;
-    validators
-        .into_iter()
-        .map(|(validator, record)| validator_info(db, &networks, validator, record))
-        .collect()
+    let consensus = CHAIN.get(db, &())?.map(|chain| chain.consensus).unwrap_or_default();
+    let mut relevant: BTreeSet<_> = consensus.into_iter().collect();
+    relevant.extend(STAKES.scan(db, &(), None, ALL)?.into_iter().map(|((_, validator), _)| validator));
+    for (set, ()) in LIVE.scan(db, &(), None, ALL)? {
+        let members = SETS.get(db, &set)?.map(|record| record.declaration.validators());
+        relevant.extend(members.unwrap_or_default());
+    }
+    let info = |validator| {
+        let record = VALIDATORS.get(db, &validator)?.unwrap_or_default();
+        validator_info(db, &networks, validator, record)
+    };
+    relevant.into_iter().map(info).collect()
 }
 
 /// One validator.

@@ -243,12 +243,15 @@ pub fn init(db: &dyn Read, genesis: &GenesisState) -> Result<(Block, Writes), Ge
     match outcome {
         Ok(()) => Ok(builder.finish()?),
         Err(Stop::Store(error)) => Err(error.into()),
-        Err(Stop::Refused(_)) => unreachable!("the genesis passed its check, which refuses more"),
+        // The check refuses more than the rules do.
+        Err(Stop::Refused(_)) => Err(GenesisError::Chain("the rules refuse what the check let pass")),
     }
 }
 
 fn put_genesis(work: &mut Work<'_>, genesis: &GenesisState) -> Result<(), Stop> {
-    CHAIN.put(work.txn, &(), &ChainRecord { id: genesis.chain_id.clone(), genesis: work.chain });
+    let consensus = genesis.validators.iter().filter(|validator| validator.consensus_weight > 0);
+    let consensus = consensus.map(|validator| validator.validator).collect();
+    CHAIN.put(work.txn, &(), &ChainRecord { id: genesis.chain_id.clone(), genesis: work.chain, consensus });
     for parameters in &genesis.networks {
         let record = NetworkRecord {
             parameters: parameters.clone(),

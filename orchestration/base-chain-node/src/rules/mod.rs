@@ -106,7 +106,10 @@ impl<'a> BlockBuilder<'a> {
         match this.work(sets::begin_block) {
             Ok(()) => Ok(this),
             Err(Stop::Store(error)) => Err(error),
-            Err(Stop::Refused(_)) => unreachable!("the beginning of a block refuses nothing"),
+            // What the beginning of a block moves was counted before, so this is damage, not a refusal.
+            Err(Stop::Refused(refusal)) => {
+                Err(StoreError::Corrupt { table: "base", reason: format!("a block cannot begin: {refusal}") })
+            }
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) const ALL: usize = 1 << 20;
 pub(crate) struct ChainRecord {
     pub(crate) id: String,
     pub(crate) genesis: ChainGenesis,
+    /// Who takes part in the chain's own consensus.
+    pub(crate) consensus: Vec<Validator>,
 }
 
 /// The latest block.

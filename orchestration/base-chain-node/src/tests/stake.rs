@@ -1,6 +1,8 @@
 use coordinator_base_chain::{Call, Event, Refusal};
 use processor_messages::{Amount, Network};
 
+use crate::query;
+
 use super::support::{EPOCH, KEY_GEN, REPORT, TestChain, bitcoin, free, key, staked, validator};
 
 fn allocate(amount: u64) -> Call {
@@ -91,4 +93,29 @@ fn a_dropped_set_does_not_free_what_an_earlier_one_needs() {
     chain.block(&[chain.call(&key(1), deallocate(200))]);
     chain.run_to(EPOCH + KEY_GEN);
     assert_eq!(free(&chain, &key(1)), 1_000);
+}
+
+/// Who staked, is in a live set or makes blocks is listed; who only registered is not.
+#[test]
+fn validators_are_listed_while_they_matter() {
+    let mut genesis = super::support::genesis(&[2, 2, 2, 2, 2]);
+    genesis.validators[0].consensus_weight = 0;
+    let chain = TestChain::from_genesis(&genesis);
+    let gift = Call::Transfer {
+        coin: coordinator_base_chain::Coin::Stake,
+        to: super::support::account(&key(70)),
+        amount: Amount(1),
+    };
+    chain.block(&[chain.call(&key(1), deallocate(200)), chain.call(&key(2), gift)]);
+    let addresses = vec![].try_into().unwrap();
+    chain.block(&[chain.call(&key(70), Call::RegisterAddresses { addresses })]);
+    let listed = || {
+        let infos = chain.read(query::validators).unwrap();
+        infos.into_iter().map(|info| info.validator).collect::<Vec<_>>()
+    };
+    assert!(listed().contains(&validator(&key(1))), "a member of session 0, without stake");
+    chain.run_to(KEY_GEN);
+    assert!(!listed().contains(&validator(&key(1))) && listed().contains(&validator(&key(2))));
+    assert!(!listed().contains(&validator(&key(70))));
+    assert!(chain.read(|db| query::validator(db, validator(&key(70)))).unwrap().is_some());
 }
