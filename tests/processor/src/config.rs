@@ -92,6 +92,7 @@ pub enum ConfigError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names, reason = "the names are those of the file's keys")]
 struct File {
     network: Network,
     validator: Validator,

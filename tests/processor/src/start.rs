@@ -16,7 +16,7 @@ use crate::{
     dkg::KeyGeneration,
     external_network::ExternalNetwork,
     processor::Processor,
-    rules::{self, Identity},
+    rules::{self, Identity, Owner},
     secrets::{self, Bundle},
     service::{Service, TaskError, now_unix_ms},
     vault::VaultError,
@@ -40,6 +40,17 @@ pub enum StartError {
     /// The data directory.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The data directory is another processor's.
+    #[error(
+        "{path} belongs to validator {} on network {} of chain {}; correct the configuration, or name another data_dir",
+        owner.2, owner.1, owner.0
+    )]
+    OtherOwner {
+        /// The data directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: Owner,
+    },
     /// A file beside the data directory.
     #[error("{path}: {source}")]
     Io {
@@ -63,8 +74,13 @@ impl StartError {
     /// The exit code: 78 if a file which the operator wrote or restores is wrong, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Empty(_) | Self::Vault(_) => crate::config::EXIT_CONFIG,
-            Self::Open(OpenError::NotAStore { .. } | OpenError::Version { .. }) => crate::config::EXIT_CONFIG,
+            Self::Config(_)
+            | Self::Empty(_)
+            | Self::Vault(_)
+            | Self::OtherOwner { .. }
+            | Self::Open(OpenError::NotAStore { .. } | OpenError::Version { .. }) => {
+                crate::config::EXIT_CONFIG
+            }
             Self::Open(_) | Self::Io { .. } | Self::Store(_) | Self::Client(_) | Self::Task(_) => 1,
         }
     }
@@ -106,8 +122,15 @@ pub async fn run(
     let (secrets, bundle) = secrets::open(&config)?;
     let store = DiskStore::open(&config.data_dir)?;
     let first = first_life_file(&config);
-    let (incarnation, commit) = store.write(|txn| rules::incarnation(txn, first.exists(), now_unix_ms()))?;
+    let owner = (chain, config.network, config.validator);
+    let ((found, incarnation), commit) = store.write(|txn| {
+        let found = rules::claim(txn, owner)?;
+        Ok::<_, StoreError>((found, rules::incarnation(txn, first.exists(), now_unix_ms())?))
+    })?;
     commit.await?;
+    if found != owner {
+        return Err(StartError::OtherOwner { path: config.data_dir, owner: found });
+    }
     forget_first(&first)?;
     tracing::info!(
         stage = "started",

@@ -137,7 +137,7 @@ impl Keys {
     /// [`KeyGenError::ShareMismatch`].
     pub fn check(&self) -> Result<(), KeyGenError> {
         fn matches<C: ciphersuite::Ciphersuite>(keys: &ThresholdKeys<C>) -> bool {
-            let share = C::generator() * &**keys.original_secret_share();
+            let share = C::generator() * **keys.original_secret_share();
             share == keys.original_verification_share(keys.params().i())
         }
         let good = self.base.iter().all(matches) && self.network.iter().all(matches);

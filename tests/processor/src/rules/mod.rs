@@ -17,8 +17,8 @@ pub mod signing;
 
 use coordinator_store::{Outbox, Put, StoreError, Table, Transaction};
 use processor_messages::{
-    ChainGenesis, FromProcessor, Incarnation, Intent, Network, Session, ToProcessor, Validator, base_chain,
-    encode,
+    ChainGenesis, FromProcessor, Incarnation, Intent, List, Network, Session, ToProcessor, Validator,
+    base_chain, encode,
 };
 use rand_core::{CryptoRng, RngCore};
 
@@ -39,6 +39,8 @@ pub const LETTERS: Outbox<(), Vec<u8>> = Outbox::new("letters", MAX_LETTERS);
 const HANDLED: Table<Vec<u8>, ()> = Table::new("handled");
 /// The life of this disk.
 const LIFE: Table<(), Incarnation> = Table::new("incarnation");
+/// Whose store this is.
+const OWNER: Table<(), Owner> = Table::new("owner");
 /// Sessions which will not sign, and why.
 const HALTED: Table<Session, String> = Table::new("halted");
 
@@ -135,6 +137,21 @@ impl<'a> Step<'a> {
     }
 }
 
+/// Base chain, network and validator of a store.
+pub type Owner = (ChainGenesis, Network, Validator);
+
+/// Takes a store which is nobody's; returns whose it is.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn claim(txn: &mut dyn Transaction, owner: Owner) -> Result<Owner, StoreError> {
+    if let Some(owner) = OWNER.get(txn, &())? {
+        return Ok(owner);
+    }
+    OWNER.put(txn, &(), &owner);
+    Ok(owner)
+}
+
 /// Finds or begins the life of this disk: 0 if `first` says that nothing came before, else the time.
 ///
 /// # Errors
@@ -202,7 +219,7 @@ fn base_chain(step: &mut Step<'_>, message: base_chain::ToProcessor) -> Result<(
                 step.notice(Notice::Burns { block: number, burns: burns.len() });
             }
             // The simulated network pays nothing out, so no block causes a transaction.
-            let transactions = Default::default();
+            let transactions = List::default();
             step.say(&FromProcessor::BaseChain(Reply::BlockAcknowledged { block: number, transactions }))
         }
     }

@@ -225,11 +225,10 @@ fn live(step: &mut Step<'_>, id: SignId) -> Result<Option<Live>, Error> {
     }
 }
 
-fn refuse(step: &mut Step<'_>, id: SignId, mut state: AttemptState, why: &'static str) -> Result<(), Error> {
+fn refuse(step: &mut Step<'_>, id: SignId, mut state: AttemptState, why: &'static str) {
     state.round = Round::Refused;
     ATTEMPTS.put(step.txn, &attempt_key(id), &state);
     step.notice(Notice::Refused { id, why });
-    Ok(())
 }
 
 fn on_preprocesses(step: &mut Step<'_>, id: SignId, preprocesses: Pieces) -> Result<(), Error> {
@@ -240,7 +239,8 @@ fn on_preprocesses(step: &mut Step<'_>, id: SignId, preprocesses: Pieces) -> Res
         return Ok(());
     }
     if !holds_own(&keys, &state.preprocesses, &preprocesses) {
-        return refuse(step, id, state, "our own preprocesses on the tributary are not those which we hold");
+        refuse(step, id, state, "our own preprocesses on the tributary are not those which we hold");
+        return Ok(());
     }
     let message = signing.subject.message(step, id.session);
     let seeds = unseal(step, id, &state)?;
@@ -253,9 +253,13 @@ fn on_preprocesses(step: &mut Step<'_>, id: SignId, preprocesses: Pieces) -> Res
         }
         Err(FrostFailure::Invalid(participant)) => {
             blame(step, id, participant)?;
-            refuse(step, id, state, "a participant's preprocess is invalid")
+            refuse(step, id, state, "a participant's preprocess is invalid");
+            Ok(())
         }
-        Err(FrostFailure::Unusable(why)) => refuse(step, id, state, why),
+        Err(FrostFailure::Unusable(why)) => {
+            refuse(step, id, state, why);
+            Ok(())
+        }
     }
 }
 
@@ -266,7 +270,8 @@ fn on_shares(step: &mut Step<'_>, id: SignId, shares: &Pieces) -> Result<(), Err
         return Ok(());
     };
     if !holds_own(&keys, own, shares) {
-        return refuse(step, id, state, "our own shares on the tributary are not those which we hold");
+        refuse(step, id, state, "our own shares on the tributary are not those which we hold");
+        return Ok(());
     }
     let message = signing.subject.message(step, id.session);
     let seeds = unseal(step, id, &state)?;
@@ -278,9 +283,13 @@ fn on_shares(step: &mut Step<'_>, id: SignId, shares: &Pieces) -> Result<(), Err
         }
         Err(FrostFailure::Invalid(participant)) => {
             blame(step, id, participant)?;
-            refuse(step, id, state, "a participant's share is invalid")
+            refuse(step, id, state, "a participant's share is invalid");
+            Ok(())
         }
-        Err(FrostFailure::Unusable(why)) => refuse(step, id, state, why),
+        Err(FrostFailure::Unusable(why)) => {
+            refuse(step, id, state, why);
+            Ok(())
+        }
     }
 }
 

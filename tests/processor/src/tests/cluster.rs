@@ -318,7 +318,7 @@ impl Cluster {
     }
 
     /// Whether the key signed the cosign of a block.
-    pub(crate) fn verify_cosign(&self, pair: &KeyPair, letter: &FromProcessor) -> bool {
+    pub(crate) fn verify_cosign(pair: &KeyPair, letter: &FromProcessor) -> bool {
         let FromProcessor::Coordinator(coordinator::FromProcessor::CosignedBlock {
             session,
             block,

@@ -126,7 +126,7 @@ impl Testnet {
                 self.backlog[node].push(message);
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), wait).await.expect("the processors go on")
+        tokio::time::timeout(Duration::from_mins(2), wait).await.expect("the processors go on")
     }
 }
 

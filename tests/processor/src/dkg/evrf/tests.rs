@@ -41,7 +41,7 @@ fn real_keys_are_generated_by_weights_recovered_and_sign() {
     cluster.send_preprocesses(&selected, id, &cluster.pieces(&preprocesses));
     let shares = cluster.shares(&selected, id);
     cluster.send_shares(&selected, id, &cluster.pieces(&shares));
-    assert!(cluster.letters(3).iter().any(|letter| cluster.verify_cosign(&pair, letter)));
+    assert!(cluster.letters(3).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
 
 #[test]

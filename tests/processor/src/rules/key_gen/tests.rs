@@ -1,3 +1,4 @@
+use coordinator_store::Store;
 use processor_messages::{KeyShares, ToProcessor};
 
 use super::*;
@@ -174,7 +175,6 @@ fn a_message_is_handled_once() {
     cluster.through -= 1;
     cluster.block(vec![(validator(1), dealt::participation(1))]);
     let firsts = cluster.nodes[0].store.clone();
-    use coordinator_store::Store;
     assert_eq!(firsts.read(|db| super::firsts(db, SESSION)).unwrap(), []);
 }
 

@@ -51,7 +51,7 @@ fn each_selected_processor_completes_a_signature_of_the_session_s_key() {
     cluster.send_shares(&SELECTED, id, &cluster.pieces(&shares));
     for node in SELECTED {
         let letters = cluster.letters(node);
-        assert!(letters.iter().any(|letter| cluster.verify_cosign(&pair, letter)), "node {node}");
+        assert!(letters.iter().any(|letter| Cluster::verify_cosign(&pair, letter)), "node {node}");
     }
 }
 
@@ -66,7 +66,7 @@ fn validators_of_several_shares_sign_with_each_of_them() {
     cluster.send_preprocesses(&selected, id, &cluster.pieces(&preprocesses));
     let shares = cluster.shares(&selected, id);
     cluster.send_shares(&selected, id, &cluster.pieces(&shares));
-    assert!(cluster.letters(3).iter().any(|letter| cluster.verify_cosign(&pair, letter)));
+    assert!(cluster.letters(3).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_restart_sends_the_same_preprocess_and_share_again() {
     let shares = cluster.shares(&SELECTED, id);
     cluster.restart(0);
     cluster.send_shares(&SELECTED, id, &cluster.pieces(&shares));
-    assert!(cluster.letters(0).iter().any(|letter| cluster.verify_cosign(&pair, letter)));
+    assert!(cluster.letters(0).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_reattempt_succeeds_after_a_faulty_attempt_with_fresh_nonces() {
     cluster.send_preprocesses(&[0, 2, 3], next, &cluster.pieces(&set));
     let shares = cluster.shares(&[0, 2, 3], next);
     cluster.send_shares(&[0, 2, 3], next, &cluster.pieces(&shares));
-    assert!(cluster.letters(2).iter().any(|letter| cluster.verify_cosign(&pair, letter)));
+    assert!(cluster.letters(2).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
 
 #[test]
