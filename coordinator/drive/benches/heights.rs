@@ -40,6 +40,8 @@ async fn networks() -> Vec<p2p::Handle> {
         (0..).zip(&networks).map(|(i, n)| (validator(i), vec![n.listen_address().to_string()])).collect();
     for network in &networks {
         network.set_peers(peers.clone()).await.unwrap();
+    }
+    for network in &networks {
         let all = usize::from(VALIDATORS) - 1;
         network.watch_connected().wait_for(|set| set.len() == all).await.unwrap();
     }

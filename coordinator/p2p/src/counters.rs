@@ -58,8 +58,6 @@ counters! {
     AnswerBudget => "answer_budget",
     /// A connection closed as its validator did not read what it was sent.
     SlowReader => "slow_reader",
-    /// A relayed gossip message of an author beyond its relay budget.
-    RelayBudget => "relay_budget",
     /// A message dropped as the chain's inbox is full.
     InboxFull => "inbox_full",
     /// A subscription beyond the bound for one peer.

@@ -461,9 +461,7 @@ impl Network {
         }
         let size = u64::try_from(envelope.payload.len()).unwrap_or(u64::MAX);
         let relay = self.shared.allow.get(&from).is_some_and(|author| author.may_relay(size, now));
-        if !relay && (from != passed_on_by) {
-            return Err(Reason::RelayBudget);
-        }
+        // A relayed copy may come before the direct one, which then counts as a repetition: take it, relay or not.
         let space = chain.reserve(&from, envelope.payload.len()).ok_or(Reason::InboxFull)?;
         chain.deliver(Inbound::Gossip(Gossip { from, bytes: envelope.payload, _space: space }));
         Ok(relay)

@@ -119,7 +119,7 @@ impl Peer {
         state.cool_down_unless(within, now)
     }
 
-    /// Whether a message of this author may still be relayed, by us or to us.
+    /// Whether a message of this author may still be relayed by us.
     pub(crate) fn may_relay(&self, bytes: u64, now: Instant) -> bool {
         let mut state = self.state();
         state.relayed_messages.take(1, now) && state.relayed_bytes.take(bytes, now)
