@@ -25,4 +25,4 @@ pub use point::{Affine, POINT_BYTES, Point};
 pub use registration::CurveId;
 
 #[cfg(test)]
-mod laws;
+mod tests;
