@@ -18,7 +18,7 @@ mod node;
 pub mod observe;
 pub mod plan;
 pub mod ports;
-mod process;
+pub mod process;
 pub mod summary;
 pub mod testnet;
 

@@ -66,11 +66,6 @@ impl Process {
         Ok(Self { program, child })
     }
 
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// How the child ended, if it did.
     ///
     /// # Errors
