@@ -15,7 +15,7 @@ const KEYS: u16 = 50;
 fn time<T>(name: &str, mut run: impl FnMut() -> T) -> T {
     let mut best = f64::INFINITY;
     let mut result = None;
-    for _ in 0..5 {
+    for _ in 0..30 {
         let start = Instant::now();
         result = Some(black_box(run()));
         best = best.min(start.elapsed().as_secs_f64());
