@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod block;
+mod client;
 mod memory;
 mod rpc;
 mod signing;
