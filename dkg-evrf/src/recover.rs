@@ -45,6 +45,15 @@ impl<C: SigningCurve> fmt::Debug for Verified<C> {
 }
 
 /// The valid participations that count, with the keys that follow from them.
+///
+/// Only what was verified can be closed, and only what was closed can be recovered from:
+///
+/// ```compile_fail,E0271
+/// # use dkg_evrf::{Closed, Parameters, Participation, Ristretto};
+/// fn unverified(parameters: &Parameters<Ristretto>, participation: Participation<Ristretto>) {
+///     let _ = Closed::new(parameters, [participation]);
+/// }
+/// ```
 pub struct Closed<C: SigningCurve> {
     context: [u8; 64],
     dealings: Vec<Arc<Dealing<C>>>,

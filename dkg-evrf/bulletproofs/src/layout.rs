@@ -99,6 +99,7 @@ impl<F: Field> Point<F> {
 mod tests {
     use super::Layout;
 
+    /// GBP-3.
     #[test]
     fn gbp_3_only_the_factors_meet_themselves_at_the_target() {
         for commitments in 0..40 {

@@ -1,7 +1,8 @@
 //! Malicious dealers, one for each constraint: each makes the best proof it can for a false dealing, and is blamed
 //! alone (EVRF-3, EVRF-4, EVRF-7, EVRF-8, GBP-5; transcript: EVRF-6).
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use arithmetic_bulletproofs::ProofCurve;
 use ff::Field;
@@ -59,10 +60,19 @@ impl<C: SigningCurve> Cheat<C> {
 fn blamed_alone<C: SigningCurve>(set: &Set<C>, cheat: Participation<C>) {
     let encoded = cheat.encode();
     assert_eq!(Participation::decode(&set.parameters, &encoded).as_ref(), Ok(&cheat), "it is well formed");
-    let mut all = [0, 2, 3].map(|i| (ValidatorIndex(i), set.participate(i))).to_vec();
+    let mut all = honest_participations(set);
     all.insert(1, (CHEAT, cheat));
     let valid = set.verify(&all).iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
     assert_eq!(valid, [true, false, true, true]);
+}
+
+/// The others' participations, which are the same in every test: made once for each curve.
+fn honest_participations<C: SigningCurve>(set: &Set<C>) -> Vec<(ValidatorIndex, Participation<C>)> {
+    static MADE: Mutex<BTreeMap<&[u8], [Vec<u8>; 3]>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let encoded = made.entry(C::ID).or_insert_with(|| [0, 2, 3].map(|i| set.participate(i).encode()));
+    let decode = |bytes: &Vec<u8>| Participation::decode(&set.parameters, bytes).unwrap();
+    [0, 2, 3].map(ValidatorIndex).into_iter().zip(encoded.iter().map(decode)).collect()
 }
 
 /// The honest witness for a dealing.

@@ -225,3 +225,34 @@ fn evrf_1_embedded_keys_are_valid_and_distinct_up_to_sign() {
     let same = ParametersError::SameValidator { first: ValidatorIndex(0), second: ValidatorIndex(1) };
     assert_eq!(found, Some(same));
 }
+
+/// EVRF-12: nothing here prints a secret. (That only verified participations are decrypted is a doc test of `Closed`.)
+#[test]
+fn evrf_12_debug_output_holds_no_secret() {
+    let set = Set::<Ristretto>::new(&[1, 1], 2);
+    let verified = set.verified([0, 1]);
+    assert_eq!(format!("{:?}", verified[0]), "Verified { dealer: ValidatorIndex(0), .. }");
+    let closed = Closed::new(&set.parameters, verified).unwrap();
+    assert_eq!(format!("{closed:?}"), "Closed { dealers: [ValidatorIndex(0), ValidatorIndex(1)], .. }");
+    let parameters = format!("{:?}", set.parameters);
+    assert_eq!(parameters, "Parameters { threshold: 2, shares: 2, validators: 2, .. }");
+    let keys = recover(&set.parameters, &closed, ValidatorIndex(0), &set.secrets[0]).unwrap();
+    let secret = **keys[0].original_secret_share();
+    assert!(!format!("{:?}", keys[0]).contains(&format!("{secret:?}")));
+}
+
+/// EVRF-12: a participation that is returned has been verified by its dealer.
+#[test]
+fn evrf_12_a_returned_participation_is_valid() {
+    let set = Set::<Secp256k1>::new(&[1, 1], 2);
+    let mut reported = Vec::new();
+    let mut hook = |progress| {
+        reported.push(progress);
+        ControlFlow::Continue(())
+    };
+    let work = Work::default().on_progress(&mut hook);
+    let participation =
+        participate(&set.parameters, ValidatorIndex(1), &set.secrets[1], &mut rng(1), work).unwrap();
+    assert_eq!(reported, [Progress::Checking]);
+    assert!(set.verify(&[(ValidatorIndex(1), participation)])[0].is_valid());
+}
