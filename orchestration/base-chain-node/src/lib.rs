@@ -5,6 +5,16 @@
 //!                  ▲                                                              │
 //!                  └───────────────────── query ◀─────────────────────────────────┘
 //! ```
+//!
+//! [`run`] runs a node from its configuration file until told to stop; [`Node`] is the same, held in
+//! hand. [`rules`] are pure: with a store in memory they are the chain of a test or a simulation.
+//! [`genesis_file`] reads and writes what all nodes of a chain share.
+//!
+//! What this crate deliberately does not do: authenticate JSON-RPC (serve it on loopback or a private network),
+//! charge fees, change its own validators, prune.
+//!
+//! What callers uphold: one node for each validator and chain; the same genesis file on every node. Spec:
+//! `spec/base-chain.md`.
 
 pub mod application;
 pub mod config;

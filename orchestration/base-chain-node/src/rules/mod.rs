@@ -215,7 +215,7 @@ pub fn commit(txn: &mut dyn coordinator_store::Transaction, writes: Writes) {
 }
 
 fn execute(work: &mut Work<'_>, transaction: &Transaction) -> Ruling {
-    // Calls are unique by nonce and the others by what they decide; this says so before any signature.
+    // No kind can be applied twice: calls by their nonce, the others by what they decide once.
     match transaction {
         Transaction::Call(call) => accounts::call(work, call),
         Transaction::SetKeys(keys) => sets::set_keys(work, keys),
