@@ -28,7 +28,7 @@ pub const MAX_BLOCKS: u64 = 256;
 
 const SCAN: Table<(), Scan> = Table::new("batches/scan");
 const ACTIVATIONS: Table<Session, u64> = Table::new("batches/activation");
-/// The most sessions whose activation is kept; the oldest are forgotten.
+/// The most sessions looked at; a retired one is forgotten.
 const MAX_SESSIONS: usize = 1_024;
 
 /// Where the scan of the network is.
@@ -87,6 +87,11 @@ pub fn executed(step: &mut Step<'_>, batch: &base_chain::ExecutedBatch) -> Resul
     SCAN.put(step.txn, &(), &scan);
     step.notice(Notice::BatchExecuted { batch: batch.id });
     Ok(())
+}
+
+/// The session is retired: its successor is in charge of every block that is left.
+pub fn retire(step: &mut Step<'_>, session: Session) {
+    ACTIVATIONS.delete(step.txn, &session);
 }
 
 /// The session in charge of a block: the latest one which was active by then.

@@ -37,7 +37,7 @@ const ASKED: Table<Session, ()> = Table::new("key_gen/asked");
 /// The name under which keys are sealed.
 const SEALED: &str = "keys";
 
-/// The most sessions looked at for work.
+/// The most sessions looked at; a retired or dropped one is forgotten.
 const MAX_SESSIONS: usize = 1_024;
 const MEMBERS: usize = MAX_KEY_SHARES as usize;
 
@@ -401,7 +401,14 @@ pub fn learn_of(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
 pub fn keys_set(step: &mut Step<'_>, session: Session, pair: &KeyPair) -> Result<(), Error> {
     CONFIRMED.put(step.txn, &session, pair);
     step.notice(Notice::KeysSet { session });
-    compare(step, session)
+    compare(step, session)?;
+    // Sessions have keys in order: an earlier one without was dropped by the base chain.
+    for (earlier, _) in SESSIONS.scan(step.txn, &(), None, MAX_SESSIONS)? {
+        if (earlier < session) && CONFIRMED.get(step.txn, &earlier)?.is_none() {
+            retire(step, earlier)?;
+        }
+    }
+    Ok(())
 }
 
 /// Keys on the base chain which are not ours stop us from signing for the session.
@@ -468,7 +475,7 @@ pub fn begin(step: &mut Step<'_>) -> Result<(), Error> {
     learn_of(step, Session(0))
 }
 
-/// The session is retired: its shares and participations are destroyed.
+/// The session is retired or was dropped: its shares and participations are destroyed.
 ///
 /// # Errors
 /// [`Error`].
@@ -478,6 +485,8 @@ pub fn retire(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
         PARTICIPATIONS.delete(step.txn, &key);
     }
     KEYS.delete(step.txn, &session);
+    CONFIRMED.delete(step.txn, &session);
+    SESSIONS.delete(step.txn, &session);
     step.notice(Notice::Retired { session });
     Ok(())
 }

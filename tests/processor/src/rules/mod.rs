@@ -207,6 +207,7 @@ fn base_chain(step: &mut Step<'_>, message: base_chain::ToProcessor) -> Result<(
         }
         B::SlashesReported { session } => {
             signing::retire(step, session)?;
+            batches::retire(step, session);
             key_gen::retire(step, session)
         }
         B::Block { number, batches, burns } => {

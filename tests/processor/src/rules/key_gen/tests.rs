@@ -174,8 +174,8 @@ fn a_message_is_handled_once() {
     cluster.block(vec![]);
     cluster.through -= 1;
     cluster.block(vec![(validator(1), dealt::participation(1))]);
-    let firsts = cluster.nodes[0].store.clone();
-    assert_eq!(firsts.read(|db| super::firsts(db, SESSION)).unwrap(), []);
+    let store = cluster.nodes[0].store.clone();
+    assert_eq!(store.read(|db| firsts(db, SESSION)).unwrap(), []);
 }
 
 /// `PROC-5`.
@@ -312,5 +312,21 @@ fn a_retired_session_leaves_no_share() {
     let (cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
     let retire = processor_messages::base_chain::ToProcessor::SlashesReported { session: SESSION };
     cluster.tell_all(&ToProcessor::BaseChain(retire));
+    assert!(cluster.nodes[0].processor.keys(SESSION).unwrap().is_none());
+}
+
+#[test]
+fn a_session_without_keys_is_forgotten_once_a_later_one_has_keys() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1]);
+    let pair = cluster.generate();
+    let stages = |cluster: &Cluster| cluster.nodes[0].store.read(|db| stages(db)).unwrap();
+    assert_eq!(stages(&cluster), [(SESSION, Stage::Done)]);
+    let set_keys = processor_messages::base_chain::ToProcessor::SetKeys {
+        time_unix_secs: 1,
+        session: Session(1),
+        key_pair: pair,
+    };
+    cluster.tell(0, ToProcessor::BaseChain(set_keys));
+    assert_eq!(stages(&cluster), []);
     assert!(cluster.nodes[0].processor.keys(SESSION).unwrap().is_none());
 }
