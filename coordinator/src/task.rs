@@ -165,7 +165,8 @@ impl Health {
     }
 }
 
-/// Runs a task until `shutdown` becomes true; its current call is not interrupted.
+/// Runs a task until `shutdown` becomes true. Its current call is dropped then, where it waits: a step is
+/// durable or not, never half.
 ///
 /// # Errors
 /// [`StoreError`] if the store failed under it.
@@ -181,7 +182,12 @@ pub async fn run(
     while !*shutdown.borrow() {
         changes.borrow_and_update();
         health.update(&name, |health| health.running_since = Some(Instant::now()));
-        let result = match AssertUnwindSafe(task.run_once()).catch_unwind().await {
+        let call = AssertUnwindSafe(task.run_once()).catch_unwind();
+        let returned = tokio::select! {
+            returned = call => returned,
+            _ = shutdown.wait_for(|ends| *ends) => break,
+        };
+        let result = match returned {
             Ok(result) => result,
             Err(panic) => {
                 health.update(&name, |health| health.panics = health.panics.saturating_add(1));

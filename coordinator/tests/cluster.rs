@@ -22,8 +22,8 @@ use modular_frost::{
 };
 use processor_messages::{
     Attempt, BaseBlock, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor, KeyPair, KeyShares,
-    List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, ToProcessor, Validator, ValidatorSet,
-    base_chain, coordinator as coordinator_messages, key_gen, sign, threshold,
+    List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, ToProcessor, Validator,
+    ValidatorSet, base_chain, coordinator as coordinator_messages, key_gen, sign, threshold,
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use zeroize::Zeroizing;
@@ -55,12 +55,18 @@ fn group_secret() -> Zeroizing<<Ristretto as Ciphersuite>::F> {
 
 fn key_pair() -> KeyPair {
     let point = Ristretto::generator() * *group_secret();
-    let base = SchnorrSignature::<Ristretto> { R: point, s: *group_secret() }.serialize()[..32].try_into().unwrap();
+    let base =
+        SchnorrSignature::<Ristretto> { R: point, s: *group_secret() }.serialize()[..32].try_into().unwrap();
     KeyPair { base, network: Bytes::new(vec![2; 33]).unwrap() }
 }
 
 fn batch() -> Batch {
-    Batch { network: network(), id: BatchId(0), block: NetworkBlockHash([5; 32]), instructions: List::default() }
+    Batch {
+        network: network(),
+        id: BatchId(0),
+        block: NetworkBlockHash([5; 32]),
+        instructions: List::default(),
+    }
 }
 
 fn signed_batch() -> SignedBatch {
@@ -218,6 +224,9 @@ grace_blocks = 0
 
 impl Validators {
     fn new(weights: &[u16]) -> Self {
+        // Quiet unless asked: `HEADWATER_TEST_LOG=info cargo test …`.
+        let filter = std::env::var("HEADWATER_TEST_LOG").unwrap_or_else(|_| "off".to_owned());
+        coordinator::log::start(&coordinator::config::Log { filter, ..Default::default() }).unwrap();
         let declared = Event::SetDeclared(declaration(weights));
         let chain = MemoryChain::new("test", CHAIN, Vec::new(), 1, vec![declared]);
         let dir = tempfile::tempdir().unwrap();
@@ -324,7 +333,9 @@ impl Validators {
                                 },
                             });
                         }
-                        Transaction::Call(call) => assert!(matches!(call.call, Call::RegisterAddresses { .. })),
+                        Transaction::Call(call) => {
+                            assert!(matches!(call.call, Call::RegisterAddresses { .. }))
+                        }
                         _ => {}
                     }
                 }

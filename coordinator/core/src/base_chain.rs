@@ -13,7 +13,8 @@
 use coordinator_base_chain::{Block, Event as ChainEvent, SetDeclaration};
 use coordinator_store::{Advance, Cursor, Read, StoreError, Table};
 use processor_messages::{
-    BaseBlock, BaseBlockHash, Burn, Incarnation, KeyPair, List, Network, ToProcessor, ValidatorSet,
+    BaseBlock, BaseBlockHash, Burn, Incarnation, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network,
+    ToProcessor, ValidatorSet,
     base_chain::{self, ExecutedBatch},
 };
 
@@ -163,6 +164,9 @@ fn declared(step: &mut Step<'_>, block: &Block, declaration: &SetDeclaration) ->
     let spec = SetSpec::new(step.me.chain, block.number(), block.hash(), declaration);
     let reason = match &spec {
         None => Some("more validators than a set may have".to_owned()),
+        Some(spec) if spec.n() > KeyShares(MAX_KEY_SHARES) => {
+            Some("more key shares than a set may have".to_owned())
+        }
         Some(spec) => spec.tributary.members().err().map(|e| e.to_string()),
     };
     let (Some(spec), None) = (spec, &reason) else {

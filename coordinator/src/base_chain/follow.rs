@@ -77,9 +77,13 @@ impl<S: Store, C: BaseChain> Task for Follow<S, C> {
             // Each lets a finalized block pass; see the rule for why.
             cosign::Gate::Bootstrap | cosign::Gate::NotEnforced => {}
         }
-        if self.node.step(|step| base_chain::apply(step, &block)).await? == Some(Handled::Done) {
-            self.state.note_handled(next);
+        match self.node.step(|step| base_chain::apply(step, &block)).await? {
+            Some(Handled::Done) => {
+                self.state.note_handled(next);
+                Ok(Progress::Done)
+            }
+            Some(Handled::Already | Handled::Due(_)) => Ok(Progress::Done),
+            None => Err(TaskError::Retry(format!("block {next} of the base chain cannot be handled"))),
         }
-        Ok(Progress::Done)
     }
 }

@@ -18,10 +18,13 @@ use crate::task::TaskError;
 
 /// How long a submitted transaction is given before it is submitted again.
 const RESUBMIT: Duration = Duration::from_secs(10);
+/// How soon a transaction is submitted again which was refused only for now.
+const RESUBMIT_REFUSED: Duration = Duration::from_secs(1);
 
-/// Submits transactions, each again after [`RESUBMIT`] while it stays wanted.
+/// Submits transactions, each again after a while as long as it stays wanted.
 #[derive(Debug, Default)]
 struct Submitter {
+    /// The last one, and when it is due again.
     last: Option<(TransactionHash, Instant)>,
 }
 
@@ -35,17 +38,20 @@ impl Submitter {
     ) -> Result<bool, TaskError> {
         let hash = transaction.hash();
         let repeated = self.last.is_some_and(|(last, _)| last == hash);
-        if repeated && self.last.is_some_and(|(_, at)| at.elapsed() < RESUBMIT) {
+        if repeated && self.last.is_some_and(|(_, due)| Instant::now() < due) {
             return Ok(false);
         }
         let answer = chain.submit(transaction).await;
-        self.last = Some((hash, Instant::now()));
+        self.last = Some((hash, Instant::now() + RESUBMIT));
         match answer {
             Ok(_) => {
                 tracing::info!(what, %hash, repeated, "submitted to the base chain");
                 Ok(true)
             }
             Err(ChainError::Refused(refusal)) => {
+                if refusal.is_temporary() {
+                    self.last = Some((hash, Instant::now() + RESUBMIT_REFUSED));
+                }
                 if !repeated {
                     tracing::info!(what, %hash, reason = %refusal, "the base chain refused for now or for good");
                 }

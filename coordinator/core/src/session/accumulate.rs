@@ -28,7 +28,9 @@ const TOPICS: Replicated<(Genesis, Topic), TopicState> = Replicated::new("sessio
 const BODIES: Replicated<(Genesis, Topic, (u32, u8), MemberIndex), Vec<u8>> = Replicated::new("session/body");
 /// Which topics are due at the end of a block; follows from [`TOPICS`], so not absorbed again.
 const DUE: Table<(Genesis, TributaryBlock, Topic), ()> = Table::new("session/due");
-/// More open topics than this are never due at one block's end: the rest wait for the next block.
+/// The topics which are not closed; follows from [`TOPICS`], so not absorbed again.
+const OPEN: Table<(Genesis, Topic), ()> = Table::new("session/open");
+/// Due topics read at a time.
 const MAX_DUE: usize = 256;
 
 fn round_key(attempt: Attempt, round: Round) -> (u32, u8) {
@@ -45,14 +47,17 @@ pub(super) fn topic(
     Ok(stored.or_else(|| (topic == Topic::Confirmation).then(TopicState::new)))
 }
 
-/// All stored topics; at most `limit`.
-pub(super) fn topics(
+/// The topics which members have begun and not closed; at most `limit`.
+pub(super) fn open_topics(
     db: &(impl Read + ?Sized),
     genesis: Genesis,
     limit: usize,
 ) -> Result<Vec<(Topic, TopicState)>, StoreError> {
-    let rows = TOPICS.scan(db, &genesis, limit)?;
-    Ok(rows.into_iter().map(|((_, topic), state)| (topic, state)).collect())
+    let mut topics = Vec::new();
+    for ((_, topic), ()) in OPEN.scan(db, &genesis, None, limit)? {
+        topics.extend(TOPICS.get(db, &(genesis, topic))?.map(|state| (topic, state)));
+    }
+    Ok(topics)
 }
 
 /// What a member sent in a round.
@@ -66,13 +71,23 @@ pub(super) fn body(
     BODIES.get(db, &(genesis, topic, round_key(attempt, round), who))
 }
 
+fn put(session: &mut Session<'_, '_>, topic: Topic, state: &TopicState) {
+    let key = (session.genesis(), topic);
+    TOPICS.put(session, &key, state);
+    if state.closed {
+        OPEN.delete(session.step.txn, &key);
+    } else {
+        OPEN.put(session.step.txn, &key, &());
+    }
+}
+
 /// Opens attempt 0 of a topic; false if it was open before.
 pub(super) fn open(session: &mut Session<'_, '_>, topic: Topic) -> Result<bool, Error> {
     let key = (session.genesis(), topic);
     if TOPICS.get(session.step.txn, &key)?.is_some() {
         return Ok(false);
     }
-    TOPICS.put(session, &key, &TopicState::new());
+    put(session, topic, &TopicState::new());
     session.notice(Event::TopicOpened { topic });
     Ok(true)
 }
@@ -86,7 +101,7 @@ pub(super) fn close(session: &mut Session<'_, '_>, topic: Topic) -> Result<(), E
     state.closed = true;
     schedule(session, topic, &mut state, None);
     prune(session, topic, &state)?;
-    TOPICS.put(session, &(session.genesis(), topic), &state);
+    put(session, topic, &state);
     session.notice(Event::TopicClosed { topic });
     Ok(())
 }
@@ -129,7 +144,7 @@ pub(super) fn preprocess(
     if selected || state.due.is_none() {
         reschedule(session, topic, &mut state);
     }
-    TOPICS.put(session, &(session.genesis(), topic), &state);
+    put(session, topic, &state);
     if selected {
         notice_selection(session, topic, &state);
     }
@@ -197,7 +212,7 @@ pub(super) fn share(
         }
         session.notice(Event::SharesComplete { topic, attempt: state.attempt });
     }
-    TOPICS.put(session, &(session.genesis(), topic), &state);
+    put(session, topic, &state);
     Ok(complete.then_some(state))
 }
 
@@ -213,20 +228,28 @@ pub(super) fn fail(
     }
     let now = session.block;
     schedule(session, topic, &mut state, Some(now));
-    TOPICS.put(session, &(session.genesis(), topic), &state);
+    put(session, topic, &state);
     Ok(())
 }
 
 /// Starts the attempts which are due at the end of this block; returns them.
 pub(super) fn start_due(session: &mut Session<'_, '_>) -> Result<Vec<(Topic, Attempt)>, Error> {
-    let due = DUE.scan(session.step.txn, &(session.genesis(), session.block), None, MAX_DUE)?;
     let mut started = Vec::new();
-    for ((_, _, topic), ()) in due {
-        if let Some(state) = self::topic(session.step.txn, session.genesis(), topic)?.filter(|s| !s.closed) {
-            started.push((topic, next_attempt(session, topic, state)?));
+    loop {
+        let scope = (session.genesis(), session.block);
+        let due = DUE.scan(session.step.txn, &scope, None, MAX_DUE)?;
+        if due.is_empty() {
+            return Ok(started);
+        }
+        for (key, ()) in due {
+            DUE.delete(session.step.txn, &key);
+            let (_, _, topic) = key;
+            let state = self::topic(session.step.txn, session.genesis(), topic)?;
+            if let Some(state) = state.filter(|s| !s.closed) {
+                started.push((topic, next_attempt(session, topic, state)?));
+            }
         }
     }
-    Ok(started)
 }
 
 fn next_attempt(
@@ -249,7 +272,7 @@ fn next_attempt(
     state.attempt = state.attempt.next();
     state.arrived.clear();
     reschedule(session, topic, &mut state);
-    TOPICS.put(session, &(session.genesis(), topic), &state);
+    put(session, topic, &state);
     session.notice(Event::AttemptStarted { topic, attempt: state.attempt });
     Ok(state.attempt)
 }

@@ -205,7 +205,7 @@ fn present(
 }
 
 fn topics(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<TopicStatus>, StoreError> {
-    let open = accumulate::topics(db, spec.genesis, MAX_TOPICS)?.into_iter().filter(|(_, s)| !s.closed);
+    let open = accumulate::open_topics(db, spec.genesis, MAX_TOPICS)?;
     let status = |(topic, state): (Topic, TopicState)| TopicStatus {
         topic: format!("{topic:?}"),
         attempt: state.attempt,
@@ -214,7 +214,7 @@ fn topics(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<TopicStatus>,
         selected_weight: state.selection.as_ref().map(|s| spec.weight_of(s.members.iter().copied())),
         next_attempt_at: state.due,
     };
-    Ok(open.map(status).collect())
+    Ok(open.into_iter().map(status).collect())
 }
 
 fn slashed(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<SlashStatus>, StoreError> {
@@ -240,6 +240,6 @@ pub fn is_busy(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<bool, St
         return Ok(false);
     }
     let confirmed = accumulate::topic(db, spec.genesis, Topic::Confirmation)?.is_some_and(|s| s.closed);
-    let open = accumulate::topics(db, spec.genesis, MAX_TOPICS)?.iter().any(|(_, state)| !state.closed);
+    let open = !accumulate::open_topics(db, spec.genesis, 1)?.is_empty();
     Ok(!confirmed || open || accumulate::is_scheduled(db, spec.genesis)?)
 }
