@@ -7,6 +7,8 @@
 //! The parameters determine its length, so that nothing in it does: a message of another length is refused before anything is
 //! allocated. Each value has one encoding, and the identity has none.
 
+#![deny(clippy::indexing_slicing)]
+
 use std::sync::Arc;
 
 use arithmetic_bulletproofs::{Proof, ProofCurve};

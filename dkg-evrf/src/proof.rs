@@ -4,6 +4,8 @@
 //! statement -> tape's commitments -> gadget's challenge -> circuit -> argument -> purity        (one transcript)
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 pub(crate) mod claims;
 pub(crate) mod purity;
 

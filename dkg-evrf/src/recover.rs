@@ -8,6 +8,8 @@
 //! Nothing is decrypted before it is verified: the types are the only way here. Recovery needs no stored secret but the embedded one,
 //! so a validator which was silent or lost its disk recovers in the same way.
 
+#![deny(clippy::indexing_slicing)]
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,8 @@
 //! (dealer, participation), ... -> each read under its own transcript into equations -> one batch -> a verdict for each
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 use arithmetic_bulletproofs::{Batch, Equation, parallel};
 use rand_core::{CryptoRng, RngCore};
 

@@ -1,5 +1,7 @@
 //! The proof and its encoding, whose length the number of rows and of tape scalars determine.
 
+#![deny(clippy::indexing_slicing)]
+
 use ff::PrimeField;
 
 use crate::curve::{Element, ProofCurve};

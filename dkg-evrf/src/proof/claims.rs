@@ -7,6 +7,8 @@
 //! y_s      y_s·B = Y_s      y_s·P_v committed           for the s-th index j of each validator v
 //! ```
 
+#![deny(clippy::indexing_slicing)]
+
 use std::sync::Arc;
 
 use arithmetic_bulletproofs::{Circuit, LinearCombination, Transcript, Variable};

@@ -4,6 +4,8 @@
 //! to its `A_k` which cancel in the shares' check, and leave a group key which nobody can sign for. So it proves knowledge of `w` with
 //! `Σ r^k·A_k = w·G`, `r` drawn after everything which the `A_k` and `Z_j` follow from.
 
+#![deny(clippy::indexing_slicing)]
+
 use arithmetic_bulletproofs::{Equation, ProofCurve, Transcript};
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
