@@ -20,8 +20,8 @@ pub struct Plan {
 /// Why a testnet cannot be what was asked for; each says what to change.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PlanError {
-    /// No validator, or too many.
-    #[error("--validators {0}: a testnet on one machine has 1 to {MAX_VALIDATORS}")]
+    /// Too few validators for any fault to be survived, or too many.
+    #[error("--validators {0}: a testnet on one machine has {MIN_VALIDATORS} to {MAX_VALIDATORS}")]
     Validators(usize),
     /// No network, or too many.
     #[error("--networks {0}: a testnet has 1 to {max}", max = NETWORKS.len())]
@@ -57,6 +57,9 @@ pub enum PlanError {
 /// The most validators of a testnet: each is at least three processes.
 pub const MAX_VALIDATORS: usize = 24;
 
+/// The fewest validators of a set in which each holds less than a third.
+pub const MIN_VALIDATORS: usize = 4;
+
 /// The networks in the order in which a testnet takes them.
 const NETWORKS: [&str; 3] = ["bitcoin", "ethereum", "litecoin"];
 
@@ -72,7 +75,7 @@ impl Plan {
         block_time: Duration,
         dir: PathBuf,
     ) -> Result<Self, PlanError> {
-        if !(1..=MAX_VALIDATORS).contains(&validators) {
+        if !(MIN_VALIDATORS..=MAX_VALIDATORS).contains(&validators) {
             return Err(PlanError::Validators(validators));
         }
         if !(1..=NETWORKS.len()).contains(&networks) {
@@ -110,9 +113,9 @@ fn check_weights(weights: &[u16], validators: usize) -> Result<(), PlanError> {
     }
 }
 
-/// The most key shares which one validator of a set of `n` may hold: less than a third, but at least one.
+/// The most key shares which one validator of a set of `n` may hold: less than a third.
 fn most_shares(n: u16) -> u16 {
-    MAX_VALIDATOR_SHARES.min(n.div_ceil(3).saturating_sub(1)).max(1)
+    MAX_VALIDATOR_SHARES.min(n.div_ceil(3).saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -128,14 +131,13 @@ mod tests {
         assert_eq!(plan(4, None).unwrap().weights, vec![KeyShares(1); 4]);
         assert!(plan(7, Some(vec![3, 2, 2, 1, 1, 1, 1])).is_ok());
         assert!(plan(4, Some(vec![3, 3, 2, 2])).is_ok());
-        assert!(plan(1, None).is_ok());
     }
 
     #[test]
     fn what_the_base_chain_would_not_grant_is_refused_with_the_bound() {
-        assert_eq!(plan(0, None), Err(PlanError::Validators(0)));
+        assert_eq!(plan(3, None), Err(PlanError::Validators(3)));
         assert_eq!(plan(4, Some(vec![1, 1])), Err(PlanError::Weights { weights: 2, validators: 4 }));
         assert_eq!(plan(4, Some(vec![7, 1, 1, 1])), Err(PlanError::Weight { weight: 7, total: 10, cap: 3 }));
-        assert_eq!(plan(3, Some(vec![60000, 60000, 1])), Err(PlanError::Total(120_001)));
+        assert_eq!(plan(4, Some(vec![60000, 60000, 1, 1])), Err(PlanError::Total(120_002)));
     }
 }

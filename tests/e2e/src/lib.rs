@@ -84,7 +84,7 @@ impl Net {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}\n{}", self.report());
-            self.runtime.block_on(tokio::time::sleep(LOOK_INTERVAL));
+            self.runtime.block_on(async { tokio::time::sleep(LOOK_INTERVAL).await });
         }
     }
 

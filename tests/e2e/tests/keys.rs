@@ -53,6 +53,13 @@ fn check_files_are_private(net: &Net) {
     }
 }
 
+/// `NET-6`: a stopped testnet goes on in its directory.
+fn check_it_resumes(net: &mut Net) {
+    net.testnet.stop();
+    net.testnet.start_all(&[]).unwrap();
+    net.until_more_batches(1);
+}
+
 #[test]
 fn equal_validators_generate_one_key_and_its_first_batch_is_executed() {
     let mut net = Net::up(NODE, &[1, 1, 1, 1], 2);
@@ -61,6 +68,7 @@ fn equal_validators_generate_one_key_and_its_first_batch_is_executed() {
     for network in net.networks() {
         check_minted(&net, network);
     }
+    check_it_resumes(&mut net);
     let summary = net.testnet.summary(&net.observer);
     assert!(summary.complete && summary.networks.iter().all(|n| n.signers.len() >= 3));
     assert!(summary.networks.iter().all(|n| n.participation_bytes.len() == 4));
@@ -75,14 +83,4 @@ fn validators_with_several_key_shares_generate_one_key() {
     net.until("the first batch", |net| net.observer.is_complete());
     let network = net.networks()[0];
     check_keys(&mut net, network);
-}
-
-/// `NET-6`.
-#[test]
-fn a_stopped_testnet_resumes_in_its_directory() {
-    let mut net = Net::up(NODE, &[1], 1);
-    net.until("the first batch", |net| net.observer.is_complete());
-    net.testnet.stop();
-    net.testnet.start_all(&[]).unwrap();
-    net.until_more_batches(1);
 }
