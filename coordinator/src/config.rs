@@ -157,7 +157,7 @@ pub struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,arc_malachitebft_core_consensus=warn".to_owned() }
+        Self { format: LogFormat::Text, filter: format!("info,{}=warn", tributary::ENGINE_LOG_TARGET) }
     }
 }
 

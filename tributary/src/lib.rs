@@ -90,6 +90,7 @@ mod wire;
 pub use application::{Application, Built, Say, Slot, Verdict};
 pub use block::{Block, BlockHash, Certificate, DECIDED, DecidedBlock, Header};
 pub use chain::{Chain, ChainConfig, ChainInput};
+pub use consensus::ENGINE_LOG_TARGET;
 pub use evidence::{Conflict, Evidence, Signed, Step};
 pub use io::{Config, Halt, Input, Output, Timer};
 pub use members::{

@@ -29,6 +29,9 @@ use crate::{
     signing,
     wire::{self, Entry, TimeoutStep},
 };
+
+/// Under which target the engine logs every vote, for a log filter to quiet.
+pub const ENGINE_LOG_TARGET: &str = "arc_malachitebft_core_consensus";
 use context::{Address, Ctx, CtxMembers, Height};
 use effects::Effects;
 
