@@ -57,19 +57,16 @@ pub(crate) async fn claim<S: Store>(
     let marker = marker.map(|text| text.trim().to_owned());
     let disk = |error: coordinator_store::StoreError| crate::service::store_failure(&error);
     let known = store.read(|db| OWNER.get(db, &())).map_err(disk)?;
-    let owner = match known {
-        Some(owner) => {
-            check(&owner, identity)?;
-            let same = marker.as_deref().is_none_or(|text| text == hex::encode(owner.directory));
-            let through = if same { owner.untrusted_through } else { Some(head) };
-            Owner { untrusted_through: through, ..owner }
-        }
-        None => {
-            let mut directory = [0; 16];
-            OsRng.fill_bytes(&mut directory);
-            let untrusted_through = marker.map(|_| head);
-            Owner { validator: identity.validator(), chain: identity.chain, directory, untrusted_through }
-        }
+    let owner = if let Some(owner) = known {
+        check(&owner, identity)?;
+        let same = marker.as_deref().is_none_or(|text| text == hex::encode(owner.directory));
+        let through = if same { owner.untrusted_through } else { Some(head) };
+        Owner { untrusted_through: through, ..owner }
+    } else {
+        let mut directory = [0; 16];
+        OsRng.fill_bytes(&mut directory);
+        let untrusted_through = marker.map(|_| head);
+        Owner { validator: identity.validator(), chain: identity.chain, directory, untrusted_through }
     };
     let written = store.write(|txn| {
         OWNER.put(txn, &(), &owner);

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How long the base chain may take to answer at the start.
-const BASE_CHAIN_PATIENCE: Duration = Duration::from_secs(60);
+const BASE_CHAIN_PATIENCE: Duration = Duration::from_mins(1);
 /// How long tasks may take to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(15);
 /// Sets whose tasks wait to be spawned.

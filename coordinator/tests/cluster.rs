@@ -186,12 +186,15 @@ impl Processor {
     }
 }
 
+/// How to stop a coordinator, and how it ended.
+type Running = (oneshot::Sender<()>, JoinHandle<Result<(), Failure>>);
+
 struct Validators {
     chain: MemoryChain,
     dir: tempfile::TempDir,
     weights: Vec<u16>,
     addresses: BTreeMap<usize, SocketAddr>,
-    running: BTreeMap<usize, (oneshot::Sender<()>, JoinHandle<Result<(), Failure>>)>,
+    running: BTreeMap<usize, Running>,
     processors: Vec<JoinHandle<()>>,
     apis: BTreeMap<usize, SocketAddr>,
 }
@@ -334,7 +337,7 @@ impl Validators {
                             });
                         }
                         Transaction::Call(call) => {
-                            assert!(matches!(call.call, Call::RegisterAddresses { .. }))
+                            assert!(matches!(call.call, Call::RegisterAddresses { .. }));
                         }
                         _ => {}
                     }

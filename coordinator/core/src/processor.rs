@@ -23,7 +23,8 @@ use crate::{
 /// [`Error`]; nothing of the step may be kept then, and the message stays the next one.
 pub fn apply(step: &mut Step<'_>, network: Network, message: FromProcessor) -> Result<(), Error> {
     if halt::of_network(step.txn, network)?.is_some() {
-        return Ok(dropped(step, network, "the network is halted"));
+        dropped(step, network, "the network is halted");
+        return Ok(());
     }
     match message {
         FromProcessor::KeyGen(message) => key_gen(step, network, message),
@@ -109,11 +110,12 @@ fn coordinator(
 ) -> Result<(), Error> {
     use coordinator::FromProcessor as M;
     match message {
-        M::SignedBatch { session, batch } => batch::signed(step, network, session, &batch),
+        M::SignedBatch { session, batch } => return batch::signed(step, network, session, &batch),
         // Nothing asks a processor for these yet.
-        M::CosignedBlock { .. } => Ok(dropped(step, network, "a cosign which nobody asked for")),
-        M::SignedSlashReport { .. } => Ok(dropped(step, network, "a slash report which nobody asked for")),
+        M::CosignedBlock { .. } => dropped(step, network, "a cosign which nobody asked for"),
+        M::SignedSlashReport { .. } => dropped(step, network, "a slash report which nobody asked for"),
     }
+    Ok(())
 }
 
 fn base_chain(

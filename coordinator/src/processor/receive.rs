@@ -30,7 +30,7 @@ impl<S: Store> Receive<S> {
         Ok(Self { node, queue, network, received })
     }
 
-    fn handle_next(&self) -> Result<Option<(Vec<Notice>, S::Commit)>, Failed> {
+    fn handle_next(&self) -> Result<Option<Handled<S>>, Failed> {
         self.queue.receive(self.network, |txn, message| {
             let mut randomness = OsRng;
             let mut step = Step::new(txn, &self.node.identity, &mut randomness);
@@ -39,6 +39,9 @@ impl<S: Store> Receive<S> {
         })
     }
 }
+
+/// What was decided, and when it is durable.
+type Handled<S> = (Vec<Notice>, <S as Store>::Commit);
 
 /// What keeps a message the next one.
 enum Failed {

@@ -15,9 +15,7 @@ impl Task for Scripted {
     }
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
-        if std::mem::take(&mut self.panics) {
-            panic!("by script");
-        }
+        assert!(!std::mem::take(&mut self.panics), "by script");
         self.script.pop_front().unwrap_or_else(|| {
             self.stop.send_replace(true);
             Ok(Progress::Done)

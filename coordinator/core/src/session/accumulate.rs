@@ -25,7 +25,9 @@ use super::{
 use crate::{Error, notice::Event};
 
 const TOPICS: Replicated<(Genesis, Topic), TopicState> = Replicated::new("session/topic");
-const BODIES: Replicated<(Genesis, Topic, (u32, u8), MemberIndex), Vec<u8>> = Replicated::new("session/body");
+/// Attempt and round.
+type At = (u32, u8);
+const BODIES: Replicated<(Genesis, Topic, At, MemberIndex), Vec<u8>> = Replicated::new("session/body");
 /// Which topics are due at the end of a block; follows from [`TOPICS`], so not absorbed again.
 const DUE: Table<(Genesis, TributaryBlock, Topic), ()> = Table::new("session/due");
 /// The topics which are not closed; follows from [`TOPICS`], so not absorbed again.
@@ -33,8 +35,8 @@ const OPEN: Table<(Genesis, Topic), ()> = Table::new("session/open");
 /// Due topics read at a time.
 const MAX_DUE: usize = 256;
 
-fn round_key(attempt: Attempt, round: Round) -> (u32, u8) {
-    (attempt.0, if round == Round::Preprocess { 0 } else { 1 })
+fn round_key(attempt: Attempt, round: Round) -> At {
+    (attempt.0, u8::from(round == Round::Share))
 }
 
 /// The state of a topic; `None` if nobody agreed on it. The confirmation needs no agreement.
@@ -198,8 +200,8 @@ pub(super) fn share(
     mut state: TopicState,
     who: MemberIndex,
     body: Vec<u8>,
-) -> Result<Option<TopicState>, Error> {
-    let Some(selection) = &mut state.selection else { return Ok(None) };
+) -> Option<TopicState> {
+    let selection = state.selection.as_mut()?;
     selection.shared.push(who);
     let complete = selection.is_complete();
     let failed = selection.members.iter().any(|member| state.failed.contains(member));
@@ -213,23 +215,17 @@ pub(super) fn share(
         session.notice(Event::SharesComplete { topic, attempt: state.attempt });
     }
     put(session, topic, &state);
-    Ok(complete.then_some(state))
+    complete.then_some(state)
 }
 
 /// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end.
-pub(super) fn fail(
-    session: &mut Session<'_, '_>,
-    topic: Topic,
-    mut state: TopicState,
-    who: MemberIndex,
-) -> Result<(), Error> {
+pub(super) fn fail(session: &mut Session<'_, '_>, topic: Topic, mut state: TopicState, who: MemberIndex) {
     if !state.failed.contains(&who) {
         state.failed.push(who);
     }
     let now = session.block;
     schedule(session, topic, &mut state, Some(now));
     put(session, topic, &state);
-    Ok(())
 }
 
 /// Starts the attempts which are due at the end of this block; returns them.

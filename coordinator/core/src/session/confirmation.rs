@@ -206,9 +206,10 @@ pub(super) fn share(
     let place = members.iter().position(|m| *m == who).unwrap_or(usize::MAX);
     if !signing.verify_share(place, &share) {
         slash::slash(session, who, Cause::InvalidShare)?;
-        return accumulate::fail(session, Topic::Confirmation, state, who);
+        accumulate::fail(session, Topic::Confirmation, state, who);
+        return Ok(());
     }
-    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec())? {
+    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec()) {
         Some(complete) => conclude(session, &complete, &members, (&signing, pair)),
         None => Ok(()),
     }

@@ -155,7 +155,7 @@ pub(super) fn data(
     let reached = match round {
         Round::Preprocess => accumulate::preprocess(session, topic, state, who, ([0; 32], body))?,
         Round::Share if accumulate::may_share(session, &state, who)? => {
-            accumulate::share(session, topic, state, who, body)?
+            accumulate::share(session, topic, state, who, body)
         }
         Round::Share => None,
     };
@@ -226,7 +226,7 @@ pub(super) fn invalid(
     let selected = state.selection.as_ref().is_some_and(|s| s.members.contains(&culprit));
     let current = (attempt == state.attempt) && selected && !state.closed;
     if current && spec.includes_honest(voters.iter().copied()) && !state.failed.contains(&culprit) {
-        accumulate::fail(session, topic, state, culprit)?;
+        accumulate::fail(session, topic, state, culprit);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Life, MemberIndex, SetRecord, SetSpec, accumulate, apply, confirmation, failure, relay, slash,
-    topic::{Topic, TopicState},
+    topic::{Selection, Topic, TopicState},
 };
 use crate::{base_chain, halt};
 
@@ -170,7 +170,7 @@ fn stage(
         Life::Dropped => Stage::Dropped,
         Life::Retired => Stage::Retired,
         Life::Active if base_chain::keys(db, spec.set())?.is_some() => Stage::KeysSet,
-        Life::Active if selection.is_some_and(|s| s.is_complete()) => Stage::Publishing,
+        Life::Active if selection.is_some_and(Selection::is_complete) => Stage::Publishing,
         Life::Active if selection.is_some() => Stage::ConfirmationShares,
         Life::Active if !confirmation.arrived.is_empty() || confirmation.attempt.0 > 0 => {
             Stage::ConfirmationNonces

@@ -129,7 +129,7 @@ fn a_dropped_set_ends_and_its_processor_is_not_heard_any_more() {
     follow(&mut node, vec![vec![declared()], vec![Event::SetDropped { set: set() }]]);
     assert_eq!(node.store.read(|db| session::get(db, set())).unwrap().unwrap().life, Life::Dropped);
     let participation = Bytes::new(vec![1]).unwrap();
-    node.from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Participation {
+    node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Participation {
         session: Session(0),
         participation,
     }));
@@ -147,7 +147,7 @@ fn an_executed_batch_waits_for_a_processor_which_lags_and_holds_back_what_follow
     );
     assert_eq!(messages(&node).len(), 2, "GenerateKey and SetKeys");
     assert_eq!(node.store.read(|db| feed::waiting(db, network())).unwrap(), (2, Some(BatchId(0))));
-    node.from_processor(made(0));
+    node.hear(made(0));
     let sent = messages(&node);
     let block = |m: &ToProcessor| match m {
         ToProcessor::BaseChain(base_chain::ToProcessor::Block { number, batches, burns }) => {
@@ -165,7 +165,7 @@ fn a_batch_other_than_the_processor_expected_halts_its_network_with_evidence() {
     let mut node = Node::new(0, Honest);
     follow(&mut node, vec![vec![declared()], vec![keys_set()]]);
     messages(&node);
-    node.from_processor(made(0));
+    node.hear(made(0));
     let mut other = batch(0);
     other.block = NetworkBlockHash([9; 32]);
     let mut parent = BaseBlockHash::default();
@@ -179,7 +179,7 @@ fn a_batch_other_than_the_processor_expected_halts_its_network_with_evidence() {
     assert_eq!(reason.code(), "BATCH_MISMATCH");
     assert_eq!(status(&node).halted.unwrap().code, "BATCH_MISMATCH");
     assert!(messages(&node).is_empty(), "neither the batch nor the burn reaches the processor");
-    node.from_processor(made(1));
+    node.hear(made(1));
     assert_eq!(node.store.read(|db| batches::progress(db, network())).unwrap().expected, BatchId(1));
 }
 
@@ -212,7 +212,7 @@ fn a_new_sets_batches_wait_for_the_former_sets() {
         FromProcessor::BaseChain(base_chain::FromProcessor::Batch { session, batch: batch(id) })
     };
     for (session, id) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
-        node.from_processor(made_by(Session(session), id));
+        node.hear(made_by(Session(session), id));
     }
     let offered = |node: &Node, set| {
         let genesis = node.store.read(|db| session::get(db, set)).unwrap().unwrap().spec.genesis;

@@ -175,7 +175,7 @@ impl Node {
         Ok(value)
     }
 
-    pub(super) fn from_processor(&mut self, message: FromProcessor) {
+    pub(super) fn hear(&mut self, message: FromProcessor) {
         self.step(|step| processor::apply(step, network(), message)).unwrap();
     }
 
@@ -200,7 +200,7 @@ impl Node {
         for message in self.take_messages() {
             self.processor.received.push(message.clone());
             for answer in self.answer(message, batches) {
-                self.from_processor(answer);
+                self.hear(answer);
             }
         }
     }
@@ -214,7 +214,6 @@ impl Node {
         match message {
             ToProcessor::KeyGen(message) => self.answer_key_gen(message),
             ToProcessor::Sign(message) => self.answer_sign(message),
-            ToProcessor::Coordinator(_) => Vec::new(),
             ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys { session, .. }) => {
                 let preprocess = |id| {
                     let id = sign::SignId { session, id: sign::SigningId::Batch(id), attempt: Attempt(0) };
@@ -228,7 +227,7 @@ impl Node {
                 };
                 (0..batches).flat_map(|id| [made(id), preprocess(BatchId(id))]).collect()
             }
-            ToProcessor::BaseChain(_) => Vec::new(),
+            ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
         }
     }
 

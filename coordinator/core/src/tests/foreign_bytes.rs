@@ -1,6 +1,6 @@
 //! Payloads are a peer's bytes.
 
-use processor_messages::{Attempt, BatchId, TributaryBlock, Validator, sign::SigningId};
+use processor_messages::{Attempt, BatchId, Bytes, List, TributaryBlock, Validator, sign::SigningId};
 use proptest::prelude::*;
 
 use super::cluster::{Cluster, Manner::*, set};
@@ -47,13 +47,12 @@ fn a_payload_over_its_bound_is_malformed() {
 fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
     // SIGN-3: different topics, attempts and rounds have different slots.
     let attempt = |a| Attempt(a);
-    let data =
-        |id, a, round| Signed::SigningData { id, attempt: attempt(a), round, pieces: Default::default() };
+    let data = |id, a, round| Signed::SigningData { id, attempt: attempt(a), round, pieces: List::default() };
     let batch = |n| SigningId::Batch(BatchId(n));
     let longest = SigningId::Transaction(processor_messages::TransactionId([1; 32]));
     let participant = processor_messages::Participant::new(5).unwrap();
     let payloads = [
-        Signed::DkgParticipation(Default::default()),
+        Signed::DkgParticipation(Bytes::default()),
         Signed::Blame { validator: Validator([1; 32]) },
         Signed::Blame { validator: Validator([2; 32]) },
         Signed::ConfirmationShare { attempt: attempt(0), share: [0; 32] },
@@ -65,7 +64,7 @@ fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
         data(SigningId::SlashReport, 0, Round::Share),
         data(longest, 0, Round::Share),
         Signed::InvalidParticipant { id: longest, attempt: attempt(0), participant },
-        Signed::SlashReport(Default::default()),
+        Signed::SlashReport(List::default()),
     ];
     let slots: std::collections::BTreeSet<_> = payloads.iter().map(Signed::slot).collect();
     assert_eq!(slots.len(), payloads.len());
@@ -76,7 +75,7 @@ fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
 #[test]
 fn a_transaction_of_a_non_member_is_dropped() {
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
-    let payload = Signed::SlashReport(Default::default());
+    let payload = Signed::SlashReport(List::default());
     let signed =
         Ordered::Signed { signer: Validator([9; 32]), slot: payload.slot(), payload: payload.to_bytes() };
     let evidence = Ordered::Equivocation { validator: Validator([9; 32]) };

@@ -59,11 +59,11 @@ fn a_tampered_share_fails_for_its_author_alone() {
     let parties = parties(3);
     let shares = shares(&parties);
     let signing = signing_of(&parties);
-    for place in 0..3 {
-        let mut wrong = shares[place];
+    for (place, share) in shares.iter().enumerate() {
+        let mut wrong = *share;
         wrong[0] ^= 1;
         assert!(!signing.verify_share(place, &wrong));
-        assert!(!signing.verify_share((place + 1) % 3, &shares[place]), "not another's");
+        assert!(!signing.verify_share((place + 1) % 3, share), "not another's");
     }
     assert!(!signing.verify_share(0, &[0xff; 32]), "not canonical");
     assert!(!signing.verify_share(3, &shares[0]), "no such signer");

@@ -31,8 +31,8 @@ fn a_first_preprocess_waits_until_the_topic_is_agreed_on() {
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let genesis = cluster.spec().genesis;
     let node = &mut cluster.nodes[0];
-    node.from_processor(preprocesses(0, 1));
-    node.from_processor(preprocesses(3, 1));
+    node.hear(preprocesses(0, 1));
+    node.hear(preprocesses(3, 1));
     assert!(node.store.read(|db| own::pending(db, genesis, 9)).unwrap().is_empty());
 }
 
@@ -45,17 +45,17 @@ fn our_processor_cannot_make_us_send_what_would_be_a_fault() {
     let genesis = cluster.spec().genesis;
     let made = base_chain::FromProcessor::Batch { session: Session(0), batch: batch(0) };
     for node in &mut cluster.nodes {
-        node.from_processor(FromProcessor::BaseChain(made.clone()));
+        node.hear(FromProcessor::BaseChain(made.clone()));
     }
     cluster.turn();
     let node = &mut cluster.nodes[0];
     let before = node.store.read(|db| own::pending(db, genesis, 99)).unwrap();
-    node.from_processor(preprocesses(0, 1));
+    node.hear(preprocesses(0, 1));
     let id =
         sign::SignId { session: Session(0), id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
-    node.from_processor(FromProcessor::Sign(sign::FromProcessor::Shares { id, shares: pieces(2) }));
+    node.hear(FromProcessor::Sign(sign::FromProcessor::Shares { id, shares: pieces(2) }));
     assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap(), before);
-    node.from_processor(preprocesses(0, 2));
+    node.hear(preprocesses(0, 2));
     assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap().len(), before.len() + 1);
 }
 
@@ -69,9 +69,9 @@ fn a_slot_is_filled_once_whatever_comes_later() {
         let participation = Bytes::new(vec![byte; 3]).unwrap();
         FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session: Session(0), participation })
     };
-    node.from_processor(take_part(1));
+    node.hear(take_part(1));
     let first = node.store.read(|db| own::pending(db, genesis, 9)).unwrap();
-    node.from_processor(take_part(2));
+    node.hear(take_part(2));
     assert_eq!(node.store.read(|db| own::pending(db, genesis, 9)).unwrap(), first);
 }
 
@@ -80,9 +80,9 @@ fn a_batch_which_skips_one_halts_the_network() {
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let node = &mut cluster.nodes[0];
     let made = |id| base_chain::FromProcessor::Batch { session: Session(0), batch: batch(id) };
-    node.from_processor(FromProcessor::BaseChain(made(0)));
-    node.from_processor(FromProcessor::BaseChain(made(0)));
-    node.from_processor(FromProcessor::BaseChain(made(2)));
+    node.hear(FromProcessor::BaseChain(made(0)));
+    node.hear(FromProcessor::BaseChain(made(0)));
+    node.hear(FromProcessor::BaseChain(made(2)));
     let reason = node.store.read(|db| halt::of_network(db, network())).unwrap().unwrap();
     assert_eq!(reason, halt::Reason::BatchGap { due: BatchId(1), came: BatchId(2) });
 }
@@ -94,7 +94,7 @@ fn a_batch_of_another_network_is_dropped() {
     let mut foreign = batch(0);
     foreign.network = Network::new("ethereum").unwrap();
     let made = base_chain::FromProcessor::Batch { session: Session(0), batch: foreign };
-    node.from_processor(FromProcessor::BaseChain(made));
+    node.hear(FromProcessor::BaseChain(made));
     assert_eq!(node.store.read(|db| batches::progress(db, network())).unwrap().expected, BatchId(0));
 }
 
@@ -105,13 +105,13 @@ fn a_signed_batch_is_kept_only_if_its_signature_verifies() {
     cluster.run_until(40, |c| c.set_keys.is_some());
     let node = &mut cluster.nodes[0];
     let made = base_chain::FromProcessor::Batch { session: Session(0), batch: batch(1) };
-    node.from_processor(FromProcessor::BaseChain(base_chain::FromProcessor::Batch {
+    node.hear(FromProcessor::BaseChain(base_chain::FromProcessor::Batch {
         session: Session(0),
         batch: batch(0),
     }));
-    node.from_processor(FromProcessor::BaseChain(made));
+    node.hear(FromProcessor::BaseChain(made));
     let signed = processor_messages::SignedBatch { batch: batch(1), signature: [3; 64] };
-    node.from_processor(FromProcessor::Coordinator(coordinator::FromProcessor::SignedBatch {
+    node.hear(FromProcessor::Coordinator(coordinator::FromProcessor::SignedBatch {
         session: Session(0),
         batch: signed,
     }));
@@ -124,12 +124,9 @@ fn messages_of_sessions_which_are_not_ours_are_dropped() {
     let node = &mut cluster.nodes[0];
     for session in [Session(1), Session(u32::MAX)] {
         let participation = Bytes::new(vec![1]).unwrap();
-        node.from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Participation {
-            session,
-            participation,
-        }));
+        node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, participation }));
         let incarnation = Incarnation(1);
-        node.from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }));
+        node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }));
     }
     assert_eq!(node.store.read(|db| outbox::messages(db, network())).unwrap(), 1, "GenerateKey alone");
 }
@@ -163,9 +160,9 @@ fn a_wiped_processor_gets_everything_again_once_for_each_life() {
         let (session, incarnation) = (Session(0), Incarnation(life));
         FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation })
     };
-    node.from_processor(ask(7));
-    node.from_processor(ask(7));
-    node.from_processor(ask(3));
+    node.hear(ask(7));
+    node.hear(ask(7));
+    node.hear(ask(3));
     let mut again = Vec::new();
     let mut intents = std::collections::BTreeSet::new();
     while node
@@ -207,7 +204,7 @@ fn a_wiped_processor_gets_everything_again_once_for_each_life() {
 #[test]
 fn a_failed_key_generation_is_shown_with_its_reason() {
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
-    cluster.nodes[0].from_processor(FromProcessor::KeyGen(key_gen::FromProcessor::Failed {
+    cluster.nodes[0].hear(FromProcessor::KeyGen(key_gen::FromProcessor::Failed {
         session: Session(0),
         reason: key_gen::FailureReason::EmbeddedKeyMissing,
         culprits: List::default(),
@@ -225,11 +222,11 @@ fn blame_by_t_weight_slashes_the_author_of_a_participation_and_less_does_not() {
     let blame =
         FromProcessor::KeyGen(key_gen::FromProcessor::Blame { session: Session(0), validator: culprit });
     for index in 0..2 {
-        cluster.nodes[index].from_processor(blame.clone());
+        cluster.nodes[index].hear(blame.clone());
     }
     cluster.turn();
     assert!(cluster.fatal(3).is_none(), "6 of 7");
-    cluster.nodes[2].from_processor(blame);
+    cluster.nodes[2].hear(blame);
     cluster.turn();
     assert_eq!(cluster.fatal(3), Some(crate::session::slash::Cause::InvalidParticipation));
     cluster.assert_agreement();
@@ -246,7 +243,7 @@ fn invalid_signing_data_reported_by_one_honest_weight_ends_the_attempt_and_by_t_
     let participant = processor_messages::Participant::new(1).unwrap();
     let report = FromProcessor::Sign(sign::FromProcessor::InvalidParticipant { id, participant });
     for index in 1..4 {
-        cluster.nodes[index].from_processor(report.clone());
+        cluster.nodes[index].hear(report.clone());
     }
     cluster.turn();
     assert!(cluster.fatal(0).is_none());
@@ -256,7 +253,7 @@ fn invalid_signing_data_reported_by_one_honest_weight_ends_the_attempt_and_by_t_
         "three of seven include an honest one"
     );
     for index in 4..6 {
-        cluster.nodes[index].from_processor(report.clone());
+        cluster.nodes[index].hear(report.clone());
     }
     cluster.turn();
     assert_eq!(cluster.fatal(0), Some(crate::session::slash::Cause::InvalidSigningData));
