@@ -21,22 +21,20 @@ use processor_messages::{
 use super::{
     Error, Step,
     closing::{Collection, First, Rules, collection},
+    keys,
 };
 use crate::{
     dkg::{Context, KeyGenError, Keys},
     status::Notice,
 };
 
+pub use super::keys::{key_pair, load_keys};
+
 const SESSIONS: Table<Session, State> = Table::new("key_gen/session");
 const FIRSTS: Table<(Session, u16), (TributaryBlock, Option<bool>)> = Table::new("key_gen/first");
 const PARTICIPATIONS: Table<(Session, u16), ParticipationBytes> = Table::new("key_gen/participation");
-const KEYS: Table<Session, StoredKeys> = Table::new("key_gen/keys");
-const CONFIRMED: Table<Session, KeyPair> = Table::new("key_gen/confirmed");
 /// Sessions for which this life asked for everything again.
 const ASKED: Table<Session, ()> = Table::new("key_gen/asked");
-/// The name under which keys are sealed.
-const SEALED: &str = "keys";
-
 /// The most sessions looked at; a retired or dropped one is forgotten.
 const MAX_SESSIONS: usize = 1_024;
 const MEMBERS: usize = MAX_KEY_SHARES as usize;
@@ -73,12 +71,6 @@ pub enum Stage {
     Done,
     /// It cannot complete.
     Failed,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-struct StoredKeys {
-    pair: KeyPair,
-    sealed: Vec<u8>,
 }
 
 /// A computation which takes long and is done outside of a step.
@@ -340,18 +332,16 @@ pub fn recovered(
     if matches!(state.stage, Stage::Done | Stage::Failed) {
         return Ok(());
     }
-    let keys = keys.and_then(|keys| keys.check().map(|()| keys));
-    let keys = match keys {
+    let checked = keys.and_then(|keys| keys.check().map(|()| keys));
+    let keys = match checked {
         Ok(keys) => keys,
         Err(error) => return failed(step, session, error),
     };
     let pair = keys.pair()?;
-    let sealed = step.me.sealer.seal(step.rng, SEALED, &session.0.to_le_bytes(), &keys.serialize());
-    KEYS.put(step.txn, &session, &StoredKeys { pair: pair.clone(), sealed });
     state.stage = Stage::Done;
     SESSIONS.put(step.txn, &session, &state);
     step.notice(Notice::KeyGenerated { session, pair: pair.clone() });
-    compare(step, session)?;
+    keys::store(step, session, &keys, &pair)?;
     step.say(&FromProcessor::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, key_pair: pair }))
 }
 
@@ -399,63 +389,15 @@ pub fn learn_of(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
 /// # Errors
 /// [`Error`].
 pub fn keys_set(step: &mut Step<'_>, session: Session, pair: &KeyPair) -> Result<(), Error> {
-    CONFIRMED.put(step.txn, &session, pair);
     step.notice(Notice::KeysSet { session });
-    compare(step, session)?;
+    keys::confirm(step, session, pair)?;
     // Sessions have keys in order: an earlier one without was dropped by the base chain.
     for (earlier, _) in SESSIONS.scan(step.txn, &(), None, MAX_SESSIONS)? {
-        if (earlier < session) && CONFIRMED.get(step.txn, &earlier)?.is_none() {
+        if (earlier < session) && !keys::is_confirmed(step.txn, earlier)? {
             retire(step, earlier)?;
         }
     }
     Ok(())
-}
-
-/// Keys on the base chain which are not ours stop us from signing for the session.
-fn compare(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
-    let (Some(confirmed), Some(keys)) = (CONFIRMED.get(step.txn, &session)?, KEYS.get(step.txn, &session)?)
-    else {
-        return Ok(());
-    };
-    if confirmed != keys.pair {
-        step.halt(session, "the keys on the base chain are not those which we generated")?;
-    }
-    Ok(())
-}
-
-/// Our base keys of a session; none if we have none or it is halted.
-///
-/// # Errors
-/// [`Error`].
-pub fn signing_keys(step: &Step<'_>, session: Session) -> Result<Vec<crate::frost::BaseKeys>, Error> {
-    if step.is_halted(session)? {
-        return Ok(Vec::new());
-    }
-    Ok(load_keys(step.txn, step.me, session)?.map(|keys| keys.base).unwrap_or_default())
-}
-
-/// Our keys of a session.
-///
-/// # Errors
-/// [`Error`].
-pub fn load_keys(
-    db: &(impl Read + ?Sized),
-    me: &super::Identity,
-    session: Session,
-) -> Result<Option<Keys>, Error> {
-    let Some(stored) = KEYS.get(db, &session)? else { return Ok(None) };
-    let bytes = me.sealer.open(SEALED, &session.0.to_le_bytes(), &stored.sealed)?;
-    Ok(Some(Keys::deserialize(&bytes)?))
-}
-
-/// The key pair which we generated, and whether the base chain has it.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn key_pair(db: &(impl Read + ?Sized), session: Session) -> Result<Option<(KeyPair, bool)>, StoreError> {
-    let Some(keys) = KEYS.get(db, &session)? else { return Ok(None) };
-    let confirmed = CONFIRMED.get(db, &session)?.is_some_and(|pair| pair == keys.pair);
-    Ok(Some((keys.pair, confirmed)))
 }
 
 /// Stage of each session, ascending.
@@ -484,8 +426,7 @@ pub fn retire(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
         FIRSTS.delete(step.txn, &key);
         PARTICIPATIONS.delete(step.txn, &key);
     }
-    KEYS.delete(step.txn, &session);
-    CONFIRMED.delete(step.txn, &session);
+    keys::destroy(step, session);
     SESSIONS.delete(step.txn, &session);
     step.notice(Notice::Retired { session });
     Ok(())

@@ -13,6 +13,7 @@
 pub mod batches;
 pub mod closing;
 pub mod key_gen;
+pub mod keys;
 pub mod signing;
 
 use coordinator_store::{Outbox, Put, StoreError, Table, Transaction};

@@ -24,7 +24,7 @@ use processor_messages::{
 };
 use zeroize::Zeroizing;
 
-use super::{Error, Step, key_gen};
+use super::{Error, Step, key_gen, keys};
 use crate::{
     frost::{self, BaseKeys, FrostFailure, Seed},
     status::Notice,
@@ -156,7 +156,7 @@ fn begin(step: &mut Step<'_>, id: SignId) -> Result<(), Error> {
         step.notice(Notice::Ignored { id, why: "nothing is known to sign under this id" });
         return Ok(());
     };
-    let keys = key_gen::signing_keys(step, id.session)?;
+    let keys = keys::signing_keys(step, id.session)?;
     if signing.latest.is_some_and(|latest| latest >= id.attempt) || keys.is_empty() {
         return Ok(());
     }
@@ -215,7 +215,7 @@ struct Live {
 fn live(step: &mut Step<'_>, id: SignId) -> Result<Option<Live>, Error> {
     let signing = SIGNINGS.get(step.txn, &key(id))?;
     let state = ATTEMPTS.get(step.txn, &attempt_key(id))?;
-    let keys = key_gen::signing_keys(step, id.session)?;
+    let keys = keys::signing_keys(step, id.session)?;
     match (signing, state) {
         (Some(signing), Some(state)) if !keys.is_empty() => Ok(Some(Live { signing, state, keys })),
         _ => {

@@ -1,0 +1,95 @@
+//! Our keys of a session: sealed in the store, compared with those on the base chain, destroyed when it is retired.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use coordinator_store::{Read, StoreError, Table};
+use processor_messages::{KeyPair, Session};
+
+use super::{Error, Identity, Step};
+use crate::{dkg::Keys, frost::BaseKeys};
+
+const KEYS: Table<Session, StoredKeys> = Table::new("key_gen/keys");
+const CONFIRMED: Table<Session, KeyPair> = Table::new("key_gen/confirmed");
+/// The name under which keys are sealed.
+const SEALED: &str = "keys";
+
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct StoredKeys {
+    pair: KeyPair,
+    sealed: Vec<u8>,
+}
+
+/// Keeps our keys, which were checked share by share.
+///
+/// # Errors
+/// [`Error`].
+pub(super) fn store(step: &mut Step<'_>, session: Session, keys: &Keys, pair: &KeyPair) -> Result<(), Error> {
+    let sealed = step.me.sealer.seal(step.rng, SEALED, &session.0.to_le_bytes(), &keys.serialize());
+    KEYS.put(step.txn, &session, &StoredKeys { pair: pair.clone(), sealed });
+    compare(step, session)
+}
+
+/// These keys of a session are on the base chain.
+///
+/// # Errors
+/// [`Error`].
+pub(super) fn confirm(step: &mut Step<'_>, session: Session, pair: &KeyPair) -> Result<(), Error> {
+    CONFIRMED.put(step.txn, &session, pair);
+    compare(step, session)
+}
+
+/// Whether a session has keys on the base chain.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn is_confirmed(db: &(impl Read + ?Sized), session: Session) -> Result<bool, StoreError> {
+    Ok(CONFIRMED.get(db, &session)?.is_some())
+}
+
+/// Destroys our shares.
+pub(super) fn destroy(step: &mut Step<'_>, session: Session) {
+    KEYS.delete(step.txn, &session);
+    CONFIRMED.delete(step.txn, &session);
+}
+
+/// Keys on the base chain which are not ours stop us from signing for the session.
+fn compare(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
+    let (Some(confirmed), Some(keys)) = (CONFIRMED.get(step.txn, &session)?, KEYS.get(step.txn, &session)?)
+    else {
+        return Ok(());
+    };
+    if confirmed != keys.pair {
+        step.halt(session, "the keys on the base chain are not those which we generated")?;
+    }
+    Ok(())
+}
+
+/// Our base keys of a session; none if we have none or it is halted.
+///
+/// # Errors
+/// [`Error`].
+pub fn signing_keys(step: &Step<'_>, session: Session) -> Result<Vec<BaseKeys>, Error> {
+    if step.is_halted(session)? {
+        return Ok(Vec::new());
+    }
+    Ok(load_keys(step.txn, step.me, session)?.map(|keys| keys.base).unwrap_or_default())
+}
+
+/// Our keys of a session.
+///
+/// # Errors
+/// [`Error`].
+pub fn load_keys(db: &(impl Read + ?Sized), me: &Identity, session: Session) -> Result<Option<Keys>, Error> {
+    let Some(stored) = KEYS.get(db, &session)? else { return Ok(None) };
+    let bytes = me.sealer.open(SEALED, &session.0.to_le_bytes(), &stored.sealed)?;
+    Ok(Some(Keys::deserialize(&bytes)?))
+}
+
+/// The key pair which we generated, and whether the base chain has it.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn key_pair(db: &(impl Read + ?Sized), session: Session) -> Result<Option<(KeyPair, bool)>, StoreError> {
+    let Some(keys) = KEYS.get(db, &session)? else { return Ok(None) };
+    let confirmed = CONFIRMED.get(db, &session)?.is_some_and(|pair| pair == keys.pair);
+    Ok(Some((keys.pair, confirmed)))
+}
