@@ -55,13 +55,13 @@ impl Shape {
 
 /// The power of two which costs least, in multiplications of points: fewer rows save generators, more rows save commitments.
 ///
-/// The prover blinds and folds every row's two generators; each commitment of the tape costs two more commitments to coefficients,
-/// and a share of the product polynomial's.
+/// The prover blinds and folds every row's two generators. Each commitment of the tape comes with two commitments to coefficients:
+/// three points to send, and to decode and weigh by everyone who verifies, besides a share of the product polynomial.
 fn choose_rows(tape_len: usize, needed: usize) -> usize {
     let least = needed.next_power_of_two();
     let cost = |rows: usize| {
         let commitments = tape_len.div_ceil(rows);
-        (20 * rows) + (40 * commitments) + ((commitments * commitments * rows) / 200)
+        (20 * rows) + (300 * commitments) + ((commitments * commitments * rows) / 200)
     };
     (0..6).map(|shift| least << shift).min_by_key(|rows| cost(*rows)).unwrap_or(least)
 }
