@@ -254,6 +254,10 @@ fn next_attempt(
     mut state: TopicState,
 ) -> Result<Attempt, Error> {
     prune(session, topic, &state)?;
+    if state.selection.is_none() {
+        // Those who are left did not answer in numbers: who failed is needed after all.
+        state.failed.clear();
+    }
     if let Some(selection) = state.selection.take() {
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
             if !state.failed.contains(who) {

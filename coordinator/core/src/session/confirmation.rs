@@ -239,3 +239,14 @@ fn conclude(
     session.notice(Event::Confirmed { signers: members.len() });
     Ok(())
 }
+
+/// Whether the seed, and whether the share, of an attempt is stored.
+#[cfg(test)]
+pub(crate) fn kept(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    attempt: Attempt,
+) -> Result<(bool, bool), StoreError> {
+    let seed = NONCES.get(db, &(genesis, attempt.0))?.is_some_and(|nonces| nonces.seed.is_some());
+    Ok((seed, SHARES.get(db, &(genesis, attempt.0))?.is_some()))
+}

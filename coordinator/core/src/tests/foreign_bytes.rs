@@ -88,10 +88,47 @@ fn a_transaction_of_a_non_member_is_dropped() {
 
 #[test]
 fn losing_the_threshold_halts_the_session_with_a_reason() {
-    // Defects 1, 2 and 28: recorded, neither a panic nor an endless loop.
+    // SIGN-13, and defects 1, 2 and 28: recorded, neither a panic nor an endless loop.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let evidence = |index: usize| Ordered::Equivocation { validator: cluster.nodes[index].validator() };
     let block = OrderedBlock { number: TributaryBlock(1), transactions: vec![evidence(0), evidence(1)] };
     cluster.nodes[2].step(|step| session::apply(step, set(), &block)).unwrap();
     assert_eq!(super::cluster::status(&cluster.nodes[2]).halted.unwrap().code, "THRESHOLD_LOST");
+}
+
+#[test]
+fn the_state_hash_tells_members_apart_who_applied_different_blocks() {
+    // SIGN-1.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let number = TributaryBlock(1);
+    let evidence = Ordered::Equivocation { validator: cluster.nodes[3].validator() };
+    let with = OrderedBlock { number, transactions: vec![evidence] };
+    let without = OrderedBlock { number, transactions: Vec::new() };
+    for (index, block) in [&with, &with, &without].into_iter().enumerate() {
+        cluster.nodes[index].step(|step| session::apply(step, set(), block)).unwrap();
+    }
+    let hash = |index: usize| super::cluster::status(&cluster.nodes[index]).state_hash;
+    assert_eq!(hash(0), hash(1));
+    assert_ne!(hash(0), hash(2));
+}
+
+#[test]
+fn what_can_be_proved_is_fatal_and_what_can_happen_to_the_honest_counts_points() {
+    // SIGN-14.
+    use session::slash::{Cause::*, Severity};
+    let fatal = [
+        Malformed,
+        WrongSlot,
+        Premature,
+        Duplicate,
+        WrongCount,
+        InvalidShare,
+        InvalidParticipation,
+        InvalidSigningData,
+        NotAMember,
+        Equivocation,
+    ];
+    assert!(fatal.iter().all(|cause| cause.severity() == Severity::Fatal));
+    assert_eq!(NotSelected.severity(), Severity::Points(100));
+    assert_eq!(MissedShare.severity(), Severity::Points(10));
 }

@@ -38,7 +38,7 @@ fn a_first_preprocess_waits_until_the_topic_is_agreed_on() {
 
 #[test]
 fn our_processor_cannot_make_us_send_what_would_be_a_fault() {
-    // Wrong counts, and shares of an attempt in which we are not selected, stay here.
+    // COORD-11: wrong counts, and shares of an attempt in which we are not selected, stay here.
     let mut cluster = Cluster::new(&[2, 2, 2, 2], &[Honest; 4]);
     cluster.batches = 0;
     cluster.run_until(40, |c| c.set_keys.is_some());
@@ -259,4 +259,53 @@ fn invalid_signing_data_reported_by_one_honest_weight_ends_the_attempt_and_by_t_
     assert_eq!(cluster.fatal(0), Some(crate::session::slash::Cause::InvalidSigningData));
     cluster.run_to_batches(60);
     cluster.assert_agreement();
+}
+
+#[test]
+fn the_first_key_pair_stays_and_its_nonces_are_made_once() {
+    // CONF-1, CONF-2.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let genesis = cluster.spec().genesis;
+    let node = &mut cluster.nodes[0];
+    let generated = |tweak| {
+        let (session, key_pair) = (Session(0), super::cluster::key_pair(tweak));
+        FromProcessor::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, key_pair })
+    };
+    node.hear(generated(0));
+    let first = node.store.read(|db| own::pending(db, genesis, 9)).unwrap();
+    assert_eq!(first.len(), 1);
+    node.hear(generated(0));
+    node.hear(generated(1));
+    assert_eq!(node.store.read(|db| own::pending(db, genesis, 9)).unwrap(), first);
+}
+
+#[test]
+fn making_a_share_stores_it_and_deletes_its_seed() {
+    // CONF-5.
+    use crate::session::confirmation::kept;
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let genesis = cluster.spec().genesis;
+    let of = |cluster: &Cluster, index: usize| {
+        cluster.nodes[index].store.read(|db| kept(db, genesis, Attempt(0))).unwrap()
+    };
+    cluster.run_until(40, |c| status(&c.nodes[0]).stage == Stage::ConfirmationShares);
+    assert_eq!(of(&cluster, 0), (false, true), "selected: a share, and no seed");
+    assert_eq!(of(&cluster, 3), (true, false), "not selected: the seed of its nonces");
+}
+
+#[test]
+fn blocks_are_due_until_nothing_is_left_to_agree_on() {
+    // COORD-8.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let busy = |cluster: &Cluster| {
+        cluster.nodes[0].store.read(|db| {
+            let record = crate::session::get(db, super::cluster::set()).unwrap().unwrap();
+            crate::session::status::is_busy(db, &record).unwrap()
+        })
+    };
+    assert!(busy(&cluster));
+    cluster.run_until(40, |c| c.set_keys.is_some());
+    assert!(busy(&cluster));
+    cluster.run_to_batches(40);
+    assert!(!busy(&cluster));
 }

@@ -125,7 +125,7 @@ fn voting_against_a_non_member_slashes_the_voter() {
 
 #[test]
 fn a_share_of_a_validator_who_is_not_selected_is_counted_against_it_and_used_by_nobody() {
-    // SIGN-7, and defect 6.
+    // SIGN-6, SIGN-7, and defect 6.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     cluster.run_until(40, |c| status(&c.nodes[0]).stage == Stage::ConfirmationShares);
     // The first three are selected; the fourth published its nonces in the same block.
@@ -160,4 +160,24 @@ fn pieces_which_are_not_one_for_each_key_share_are_a_fatal_fault() {
     cluster.inject(3, &Signed::SigningData { id, attempt: Attempt(0), round: Round::Share, pieces });
     cluster.turn();
     assert_eq!(cluster.fatal(3), Some(Cause::WrongCount));
+}
+
+#[test]
+fn nonces_under_our_name_which_are_not_ours_are_refused_for_that_attempt_alone() {
+    // CONF-4, as after the restoration of an older backup.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest, Honest, Honest, Silent]);
+    let commitments = {
+        let key = coordinator_keys::SecretKey::from_bytes(&[1; 32]).unwrap();
+        let seed = zeroize::Zeroizing::new([9; 32]);
+        crate::session::musig::preprocess(super::cluster::CHAIN, super::cluster::set(), &key, &seed).unwrap()
+    };
+    cluster
+        .inject(0, &Signed::ConfirmationNonces { attempt: Attempt(0), commitments, key_pair: key_pair(0) });
+    cluster.run_to_batches(80);
+    cluster.assert_agreement();
+    let refused = |n: &crate::Notice| {
+        matches!(n.event, crate::notice::Event::ConfirmationRefused { attempt: Attempt(0), .. })
+    };
+    assert!(cluster.nodes[0].notices.iter().any(refused));
+    assert_eq!(cluster.points(0), 10, "it missed the share of that attempt");
 }
