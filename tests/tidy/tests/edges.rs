@@ -5,7 +5,7 @@ use tidy::{files, root};
 fn dependencies(folder: &str) -> Vec<String> {
     let path = root().join(folder).join("Cargo.toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let manifest: toml::Table = text.parse().unwrap();
+    let manifest: toml::Table = text.parse().expect("a manifest is TOML");
     let table = manifest.get("dependencies").and_then(|d| d.as_table()).cloned().unwrap_or_default();
     table.keys().cloned().collect()
 }
