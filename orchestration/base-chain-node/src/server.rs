@@ -121,8 +121,11 @@ fn busy() -> RpcError {
 }
 
 fn params<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
-    serde_json::from_value(params)
-        .map_err(|e| RpcError::new(INVALID_PARAMS, format!("invalid parameters: {e}")))
+    serde_json::from_value(params).map_err(|error| {
+        // What is wrong may quote the whole value.
+        let what: String = error.to_string().chars().take(200).collect();
+        RpcError::new(INVALID_PARAMS, format!("invalid parameters: {what}"))
+    })
 }
 
 fn value(value: &impl Serialize) -> Answer {
