@@ -33,10 +33,16 @@ pub(crate) struct Divisor<C: DivisorCurve> {
     pub(crate) output: Affine<C>,
 }
 
-/// A node of the tree.
+impl<C: DivisorCurve> Drop for Divisor<C> {
+    fn drop(&mut self) {
+        self.output.zeroize();
+    }
+}
+
+/// A node of the tree. What is secret stands behind pointers, so that moving a node leaves no copy of it.
 struct Node<C: DivisorCurve> {
     function: Function<C>,
-    sum: MaybeAffine<C>,
+    sum: Box<MaybeAffine<C>>,
     /// How many leaves it has, points or not.
     leaves: usize,
 }
@@ -58,7 +64,12 @@ pub(crate) fn divisors<C: DivisorCurve>(
     let roots: Vec<_> = trees.into_iter().filter_map(|mut tree| tree.pop()).collect();
     let mut scales = Zeroizing::new(roots.iter().map(|root| root.function.a[0]).collect::<Vec<_>>());
     batch_invert(&mut scales);
-    roots.iter().zip(scales.iter()).map(|(root, scale)| finish(root, scale)).collect()
+    // Reserved at once: a vector that grows leaves secrets behind.
+    let mut divisors = Vec::with_capacity(roots.len());
+    for (root, scale) in roots.iter().zip(scales.iter()) {
+        divisors.push(finish(root, scale)?);
+    }
+    Ok(divisors)
 }
 
 /// The multiples that the digits choose, moved to the front in order; then nothing.
@@ -96,19 +107,21 @@ fn leaf<C: DivisorCurve>(sum: &MaybeAffine<C>) -> Node<C> {
         Base::<C>::conditional_select(&-sum.x, &one, sum.identity),
         Base::<C>::conditional_select(&one, &zero, sum.identity),
     ];
-    Node { function: Function { a, b: Vec::new() }, sum: *sum, leaves: 1 }
+    Node { function: Function { a, b: Vec::new() }, sum: Box::new(*sum), leaves: 1 }
 }
 
 /// Joins the nodes of every tree in pairs; a last one without a partner stays.
 fn join_level<C: DivisorCurve>(trees: Vec<Vec<Node<C>>>) -> Vec<Vec<Node<C>>> {
     let pairs = trees.iter().flat_map(|tree| tree.as_chunks::<2>().0);
-    let pairs: Zeroizing<Vec<_>> = Zeroizing::new(pairs.map(|[left, right]| [left.sum, right.sum]).collect());
-    let mut chords = MaybeAffine::chords(&pairs).into_iter();
+    let mut sums = Zeroizing::new(Vec::with_capacity(trees.iter().map(|tree| tree.len() / 2).sum()));
+    sums.extend(pairs.map(|[left, right]| [*left.sum, *right.sum]));
+    let chords = MaybeAffine::chords(&sums);
+    let mut chords = chords.iter();
     let join_tree = |mut tree: Vec<Node<C>>| {
         let last = (tree.len() % 2 == 1).then(|| tree.pop()).flatten();
         let joined = tree.as_chunks::<2>().0.iter().map(|[left, right]| {
             let chord = chords.next().expect("a chord was computed for each pair");
-            join(left, right, &chord)
+            join(left, right, chord)
         });
         let mut level: Vec<_> = joined.collect();
         level.extend(last);
@@ -118,17 +131,17 @@ fn join_level<C: DivisorCurve>(trees: Vec<Vec<Node<C>>>) -> Vec<Vec<Node<C>>> {
 }
 
 fn join<C: DivisorCurve>(left: &Node<C>, right: &Node<C>, chord: &Chord<C>) -> Node<C> {
-    let (s1, s2) = (&left.sum, &right.sum);
+    let (s1, s2) = (&*left.sum, &*right.sum);
     let leaves = left.leaves + right.leaves;
     if leaves == 2 {
-        return Node { function: pair(left, right, chord), sum: s1.add(s2, chord), leaves };
+        return Node { function: pair(left, right, chord), sum: Box::new(s1.add(s2, chord)), leaves };
     }
     let mut product = left.function.multiply(&right.function, leaves + 2);
     let mut function = product.multiply_and_divide(&line_of(s1, chord), [&s1.x, &s2.x], leaves + 1);
     // Without a line, the product itself has no more than leaves + 1 poles.
     product.resize(leaves + 1);
     function.conditional_assign(&product, chord.any_identity);
-    Node { function, sum: s1.add(s2, chord), leaves }
+    Node { function, sum: Box::new(s1.add(s2, chord)), leaves }
 }
 
 /// The function of two leaves: the line itself, or the product of x − x(P) and 1, or of 1 and 1.
@@ -161,6 +174,7 @@ fn finish<C: DivisorCurve>(root: &Node<C>, scale: &Base<C>) -> Result<Divisor<C>
     let output = Affine::from_coordinates(root.sum.x, root.sum.y).ok_or(Error::Degenerate)?;
     let (a, b) = (&root.function.a, &root.function.b);
     debug_assert_eq!(a.len(), a_len(C::POLES + 1));
-    let coefficients = a.iter().skip(1).chain(b).map(|coefficient| *coefficient * scale).collect();
-    Ok(Divisor { coefficients: Zeroizing::new(coefficients), output })
+    let mut coefficients = Zeroizing::new(Vec::with_capacity(a.len() + b.len()));
+    coefficients.extend(a.iter().skip(1).chain(b).map(|coefficient| *coefficient * scale));
+    Ok(Divisor { coefficients, output })
 }

@@ -238,8 +238,12 @@ fn divide<M: Modulus>(
     divisions: Vec<Division<Element<M>>>,
 ) -> Result<Vec<Row>, Error> {
     let values = |part: fn(&Division<Element<M>>) -> &LinearCombination<Element<M>>| {
-        let values: Option<Vec<_>> = divisions.iter().map(|division| circuit.value(part(division))).collect();
-        values.map(Zeroizing::new)
+        // Reserved at once: a vector that grows leaves secrets behind.
+        let mut values = Zeroizing::new(Vec::with_capacity(divisions.len()));
+        for division in &divisions {
+            values.push(circuit.value(part(division))?);
+        }
+        Some(values)
     };
     let witness = values(|division| &division.denominator).zip(values(|division| &division.numerator));
     let factors = witness.map(|(denominators, mut quotients)| {

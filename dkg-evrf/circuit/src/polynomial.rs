@@ -1,13 +1,14 @@
 //! Functions a(x) + y·b(x) on a curve y² = g(x), in coefficient form, lowest first.
 //!
-//! Sizes are public; coefficients are secret, and nothing here branches on them.
+//! Sizes are public; coefficients are secret, and nothing here branches on them. Every vector of them is made at its full length, and
+//! overwritten when it is dropped: one that grows leaves secrets behind.
 
 use embedded_curves::{
     Base,
     field::{Accumulator, Element, Modulus},
 };
 use subtle::{Choice, ConditionallySelectable};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::parameters::DivisorCurve;
 
@@ -41,20 +42,21 @@ impl<C: DivisorCurve> Drop for Function<C> {
     }
 }
 
-/// The product of two polynomials, each coefficient reduced once.
-fn product<M: Modulus>(left: &[Element<M>], right: &[Element<M>]) -> Vec<Element<M>> {
-    if left.is_empty() || right.is_empty() {
-        return Vec::new();
+/// to += left·right, as polynomials, each coefficient reduced once; `to` is long enough.
+fn add_product<M: Modulus>(to: &mut [Element<M>], left: &[Element<M>], right: &[Element<M>]) {
+    let len = product_len(left.len(), right.len());
+    for (degree, to) in to.iter_mut().enumerate().take(len) {
+        let mut sum = Accumulator::default();
+        let from = (degree + 1).saturating_sub(right.len());
+        let pairs = left.iter().skip(from).zip(right.iter().take(degree - from + 1).rev());
+        pairs.for_each(|(a, b)| sum.add_product(a, b));
+        *to += sum.reduce();
     }
-    (0..left.len() + right.len() - 1)
-        .map(|degree| {
-            let mut sum = Accumulator::default();
-            let from = (degree + 1).saturating_sub(right.len());
-            let pairs = left.iter().skip(from).zip(right.iter().take(degree - from + 1).rev());
-            pairs.for_each(|(a, b)| sum.add_product(a, b));
-            sum.reduce()
-        })
-        .collect()
+}
+
+/// The length of a product.
+const fn product_len(left: usize, right: usize) -> usize {
+    if left == 0 || right == 0 { 0 } else { left + right - 1 }
 }
 
 /// to += from, as polynomials; `to` is long enough.
@@ -86,32 +88,32 @@ fn divide<M: Modulus>(polynomial: &mut [Element<M>], root: &Element<M>) {
 impl<C: DivisorCurve> Function<C> {
     /// The product, with a and b of the lengths for `poles`.
     pub(crate) fn multiply(&self, other: &Self, poles: usize) -> Self {
-        let mut a = product(&self.a, &other.a);
-        let (b, mid);
-        if self.b.is_empty() || other.b.is_empty() {
-            b = Vec::new();
-            let mut cross = vec![Base::<C>::ZERO; b_len(poles).max(a.len())];
-            add_to(&mut cross, &product(&self.a, &other.b));
-            add_to(&mut cross, &product(&self.b, &other.a));
-            mid = cross;
+        let zero = Base::<C>::ZERO;
+        let len = |left: &[Base<C>], right: &[Base<C>]| product_len(left.len(), right.len());
+        let b_squared = len(&self.b, &other.b);
+        let mut a = vec![zero; len(&self.a, &other.a).max(a_len(poles)).max(b_squared + 3)];
+        add_product(&mut a, &self.a, &other.a);
+        let crossed = len(&self.a, &other.b).max(len(&self.b, &other.a)).max(len(&self.a, &other.a));
+        let mut b = vec![zero; crossed.max(b_squared).max(b_len(poles))];
+        if b_squared == 0 {
+            add_product(&mut b, &self.a, &other.b);
+            add_product(&mut b, &self.b, &other.a);
         } else {
-            b = product(&self.b, &other.b);
-            let sum = |f: &Self| {
-                let mut sum = f.a.clone();
-                add_to(&mut sum, &f.b);
-                sum
-            };
-            let (mut left, mut right) = (sum(self), sum(other));
-            let mut cross = product(&left, &right);
-            cross.iter_mut().zip(&a).for_each(|(to, from)| *to -= from);
-            cross.iter_mut().zip(&b).for_each(|(to, from)| *to -= from);
-            left.zeroize();
-            right.zeroize();
-            mid = cross;
+            let mut squared = Zeroizing::new(vec![zero; b_squared]);
+            add_product(&mut squared, &self.b, &other.b);
+            add_product(&mut b, &self.sum(), &other.sum());
+            b.iter_mut().zip(&a).for_each(|(to, from)| *to -= from);
+            b.iter_mut().zip(squared.iter()).for_each(|(to, from)| *to -= from);
+            add_times_g::<C>(&mut a, &squared);
         }
-        a.resize(a_len(poles).max(b.len() + 3).max(a.len()), Base::<C>::ZERO);
-        add_times_g::<C>(&mut a, &b);
-        Self { a, b: mid }.resized(poles)
+        Self { a, b }.resized(poles)
+    }
+
+    /// a + b; a is never shorter.
+    fn sum(&self) -> Zeroizing<Vec<Base<C>>> {
+        let mut sum = Zeroizing::new(self.a.clone());
+        add_to(&mut sum, &self.b);
+        sum
     }
 
     /// The product with a line, then divided by x − r for both roots; with the lengths for `poles`.
@@ -126,12 +128,11 @@ impl<C: DivisorCurve> Function<C> {
             }
         };
         let if_y = |value: &Base<C>| Base::<C>::conditional_select(&zero, value, line.has_y);
-        let mut crossed: Vec<_> = self.b.iter().map(if_y).collect();
+        let crossed: Zeroizing<Vec<_>> = Zeroizing::new(self.b.iter().map(if_y).collect());
         times_line(&mut a, &self.a);
         add_times_g::<C>(&mut a, &crossed);
         times_line(&mut b, &self.b);
         b.iter_mut().zip(&self.a).for_each(|(to, from)| *to += if_y(from));
-        crossed.zeroize();
         for root in roots {
             divide(&mut a, root);
             divide(&mut b, root);

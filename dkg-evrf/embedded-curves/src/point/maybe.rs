@@ -40,17 +40,21 @@ impl<C: Curve> MaybeAffine<C> {
     }
 
     /// The chord through each pair, with one inversion for all.
-    pub fn chords(pairs: &[[Self; 2]]) -> Vec<Chord<C>> {
-        let (inverses, rises): (Vec<_>, Vec<_>) =
-            pairs.iter().map(|[left, right]| left.run_and_rise(right)).unzip();
-        let (mut inverses, rises) = (Zeroizing::new(inverses), Zeroizing::new(rises));
+    pub fn chords(pairs: &[[Self; 2]]) -> Zeroizing<Vec<Chord<C>>> {
+        let mut inverses = Zeroizing::new(Vec::with_capacity(pairs.len()));
+        let mut rises = Zeroizing::new(Vec::with_capacity(pairs.len()));
+        for [left, right] in pairs {
+            let (run, rise) = left.run_and_rise(right);
+            inverses.push(run);
+            rises.push(rise);
+        }
         batch_invert(&mut inverses);
         let parts = inverses.iter().zip(rises.iter());
         let chord = |([left, right], (inverse, rise)): (&[Self; 2], (&Base<C>, &Base<C>))| {
             let any_identity = left.identity | right.identity;
             Chord { slope: *rise * inverse, opposite: !any_identity & inverse.is_zero(), any_identity }
         };
-        pairs.iter().zip(parts).map(chord).collect()
+        Zeroizing::new(pairs.iter().zip(parts).map(chord).collect())
     }
 
     /// The slope's denominator and numerator; a denominator of 0 if there is no slope.
@@ -78,7 +82,7 @@ impl<C: Curve> MaybeAffine<C> {
     /// The sums of all pairs, with one inversion.
     pub(crate) fn add_pairs(pairs: &[[Self; 2]]) -> Vec<Self> {
         let chords = Self::chords(pairs);
-        pairs.iter().zip(&chords).map(|([left, right], chord)| left.add(right, chord)).collect()
+        pairs.iter().zip(chords.iter()).map(|([left, right], chord)| left.add(right, chord)).collect()
     }
 }
 
@@ -110,6 +114,14 @@ impl<C: Curve> ConditionallySelectable for MaybeAffine<C> {
             y: Base::<C>::conditional_select(&a.y, &b.y, choice),
             identity: Choice::conditional_select(&a.identity, &b.identity, choice),
         }
+    }
+}
+
+impl<C: Curve> Zeroize for Chord<C> {
+    fn zeroize(&mut self) {
+        self.slope.zeroize();
+        self.opposite = Choice::from(0);
+        self.any_identity = Choice::from(1);
     }
 }
 

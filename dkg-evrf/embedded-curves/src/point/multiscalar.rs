@@ -111,8 +111,10 @@ impl OddDigits {
             u64::conditional_select(&limbs[i], &opposite[i], negative)
         }));
         let half = |i: usize| (odd[i] >> 1) | odd.get(i + 1).map_or(1 << 63, |next| next << 63);
-        let nibbles = (0..4).flat_map(|i| half(i).to_le_bytes()).flat_map(|byte| [byte & 15, byte >> 4]);
-        Self { nibbles: nibbles.collect(), negative: negative.unwrap_u8() }
+        // Reserved at once: a vector that grows leaves secrets behind.
+        let mut nibbles = Vec::with_capacity(WINDOWS);
+        nibbles.extend((0..4).flat_map(|i| half(i).to_le_bytes()).flat_map(|byte| [byte & 15, byte >> 4]));
+        Self { nibbles, negative: negative.unwrap_u8() }
     }
 
     /// The multiple for a window: every entry of the table is read.
@@ -132,8 +134,9 @@ impl OddDigits {
 
 /// One level of several trees: neighbours are added, all with one inversion; a last one without a neighbour stays.
 fn halve<C: Curve>(trees: &mut [Zeroizing<Vec<MaybeAffine<C>>>]) {
-    let pairs: Zeroizing<Vec<_>> =
-        Zeroizing::new(trees.iter().flat_map(|tree| tree.as_chunks::<2>().0).copied().collect());
+    // Reserved at once: a vector that grows leaves secrets behind.
+    let mut pairs = Zeroizing::new(Vec::with_capacity(trees.iter().map(|tree| tree.len() / 2).sum()));
+    pairs.extend(trees.iter().flat_map(|tree| tree.as_chunks::<2>().0).copied());
     let sums = Zeroizing::new(MaybeAffine::add_pairs(&pairs));
     let mut sums = sums.iter();
     for tree in trees {
