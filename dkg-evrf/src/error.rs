@@ -128,6 +128,12 @@ pub enum CloseError {
     /// A participation was verified for another session.
     #[error("the participation of validator {0} was verified for another session")]
     OtherSession(ValidatorIndex),
+    /// A dealer is not among those that were agreed on.
+    #[error("the participation of validator {0} does not count: give those of the agreed dealers only")]
+    NotAgreed(ValidatorIndex),
+    /// The participation of an agreed dealer was not given.
+    #[error("the participation of validator {0} counts, but was not given: verify it, too")]
+    Missing(ValidatorIndex),
     /// The dealers do not weigh enough.
     #[error("the valid participations weigh {weight}, less than the threshold {threshold}: wait for more")]
     TooLight {

@@ -44,9 +44,9 @@ pub fn participate<C: SigningCurve>(
     let threads = work.thread_count();
     let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng, threads)?;
     work.report(Progress::Checking).map_err(|_| Error::Cancelled)?;
-    let equations =
+    let member =
         proof::equations(parameters, validator, &dealing, &argument).map_err(|_| Error::SelfCheck)?;
-    match Batch::new(vec![equations]).verify(&parameters.generators, rng, threads, &mut || true).as_deref() {
+    match Batch::new(vec![member]).verify(&parameters.generators, rng, threads, &mut || true).as_deref() {
         Some([true]) => Ok(Participation { dealing, argument }),
         _ => Err(Error::SelfCheck),
     }

@@ -10,7 +10,7 @@ pub(crate) mod claims;
 pub(crate) mod purity;
 
 use arithmetic_bulletproofs::{
-    self as bulletproofs, Circuit, CommittedTape, Equation, ProofCurve, Transcript,
+    self as bulletproofs, Circuit, CommittedTape, Equation, Member, ProofCurve, Transcript,
 };
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
@@ -76,30 +76,32 @@ pub(crate) fn prove_witness<C: SigningCurve>(
     let generators = &*parameters.generators;
     let member = parameters.member(dealer)?;
     let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
-    let mut rng = secret.blinding(&transcript::fingerprint(&transcript), rng);
+    let mut blinding = |transcript: &Transcript| secret.blinding(&transcript::fingerprint(transcript), rng);
     let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
-    let committed = CommittedTape::new(generators, &witness.tape, &mut rng, threads);
+    let committed = CommittedTape::new(generators, &witness.tape, &mut blinding(&transcript), threads);
     transcript.vector_commitments(generators.rows(), committed.elements());
     let challenge = claims.challenge(&mut transcript);
     let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());
     claims.constrain(&challenge, &mut circuit)?;
+    let mut rng = blinding(&transcript);
     let proof =
         bulletproofs::prove(generators, &mut transcript, &circuit, &committed, &witness.blinds, &mut rng)
             .map_err(|_| Error::SelfCheck)?;
-    let purity = purity::prove(&mut transcript, &witness.polynomial, &mut rng);
+    let purity = purity::prove(&mut transcript, &witness.polynomial, blinding);
     Ok(Argument { tape: committed.elements().to_vec(), proof, purity })
 }
 
-/// The equations which make a dealing valid.
+/// The equations which make a dealing valid, bound to all of it.
 pub(crate) fn equations<C: SigningCurve>(
     parameters: &Parameters<C>,
     dealer: ValidatorIndex,
     dealing: &Dealing<C>,
     argument: &Argument<C>,
-) -> Result<Vec<Equation<C::Group>>, Refused> {
+) -> Result<Member<C::Group>, Refused> {
     let Read { identity, vectors, mut transcript } = read(parameters, dealer, dealing, argument)?;
     let purity = purity::equation(&mut transcript, dealing, &argument.purity);
-    Ok(vec![identity, vectors, purity])
+    let binding = transcript::binding::<C>(&mut transcript, &argument.purity.response);
+    Ok(Member { binding, equations: vec![identity, vectors, purity] })
 }
 
 /// The equations of the argument, and the transcript after it.

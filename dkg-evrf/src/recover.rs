@@ -51,9 +51,9 @@ impl<C: SigningCurve> fmt::Debug for Verified<C> {
 /// Only what was verified can be closed, and only what was closed can be recovered from:
 ///
 /// ```compile_fail,E0271
-/// # use dkg_evrf::{Closed, Parameters, Participation, Ristretto};
+/// # use dkg_evrf::{Closed, Parameters, Participation, Ristretto, ValidatorIndex};
 /// fn unverified(parameters: &Parameters<Ristretto>, participation: Participation<Ristretto>) {
-///     let _ = Closed::new(parameters, [participation]);
+///     let _ = Closed::new(parameters, &[ValidatorIndex(0)], [participation]);
 /// }
 /// ```
 pub struct Closed<C: SigningCurve> {
@@ -66,14 +66,16 @@ pub struct Closed<C: SigningCurve> {
 }
 
 impl<C: SigningCurve> Closed<C> {
-    /// Closes the collection with these participations. Which ones count is agreed on before, by the ordered log alone.
+    /// Closes the collection with the participations of the `agreed` dealers, in any order, all of them and no others. Who they are
+    /// follows from the ordered log alone: everybody closes with the same ones.
     ///
     /// # Errors
     ///
-    /// A [`CloseError`] if a dealer appears twice, a participation belongs to another session, or the dealers weigh less than the
-    /// threshold.
+    /// A [`CloseError`] if a dealer appears twice, a participation belongs to another session, the dealers are not the agreed ones, or
+    /// they weigh less than the threshold.
     pub fn new(
         parameters: &Parameters<C>,
+        agreed: &[ValidatorIndex],
         verified: impl IntoIterator<Item = Verified<C>>,
     ) -> Result<Self, CloseError> {
         let mut verified = verified.into_iter().collect::<Vec<_>>();
@@ -83,6 +85,12 @@ impl<C: SigningCurve> Closed<C> {
         }
         if let Some([first, _]) = verified.array_windows().find(|[a, b]| a.dealer == b.dealer) {
             return Err(CloseError::Twice(first.dealer));
+        }
+        if let Some(other) = verified.iter().find(|verified| !agreed.contains(&verified.dealer)) {
+            return Err(CloseError::NotAgreed(other.dealer));
+        }
+        if let Some(missing) = agreed.iter().find(|dealer| verified.iter().all(|v| v.dealer != **dealer)) {
+            return Err(CloseError::Missing(*missing));
         }
         let weight = verified.iter().filter_map(|verified| parameters.weight(verified.dealer)).sum();
         if weight < parameters.threshold {

@@ -1,5 +1,7 @@
 //! What a dealer derives from its embedded secret: always the same in one context (rule EVRF-5).
 
+use std::hint::black_box;
+
 use arithmetic_bulletproofs::ProofCurve;
 use blake2::{Blake2b512, Digest};
 use embedded_curves::hash_to_curve;
@@ -36,12 +38,7 @@ impl<C: SigningCurve> Secret<C> {
     /// 64 bytes of `H(p_i, context, label, index, counter)`.
     fn derive(&self, context: &[u8], label: &[u8], index: u16, counter: u8) -> Zeroizing<[u8; 64]> {
         let key = Zeroizing::new(self.0.to_bytes());
-        let mut hash = Blake2b512::new();
-        for part in [transcript::DERIVE, &*key, context, label, &index.to_le_bytes(), &[counter]] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        Zeroizing::new(hash.finalize().into())
+        hash_secret(&[transcript::DERIVE, &*key, context, label, &index.to_le_bytes(), &[counter]])
     }
 
     /// The first of the derived values which is not zero.
@@ -57,22 +54,57 @@ impl<C: SigningCurve> Secret<C> {
             .expect("256 hashes are all zero with probability 2^-60000")
     }
 
-    /// A generator for the proof's blinding: depends on the complete statement and on fresh randomness, so that no blinding is used
-    /// under two challenges, whatever the machine's randomness is worth.
-    pub(crate) fn blinding(&self, statement: &[u8; 64], rng: &mut (impl RngCore + CryptoRng)) -> ChaCha20Rng {
+    /// A generator for the blinding of the proof's next messages: depends on all messages before them and on fresh randomness, so that
+    /// no blinding is used under two challenges, whatever the machine's randomness is worth.
+    pub(crate) fn blinding(&self, state: &[u8; 64], rng: &mut (impl RngCore + CryptoRng)) -> Blinding {
         let mut fresh = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *fresh);
         let key = Zeroizing::new(self.0.to_bytes());
-        let mut hash = Blake2b512::new();
-        for part in [transcript::BLINDING, &*key, statement, &*fresh] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        let digest = Zeroizing::new(<[u8; 64]>::from(hash.finalize()));
+        let digest = hash_secret(&[transcript::BLINDING, &*key, state, &*fresh]);
         let mut seed = Zeroizing::new([0; 32]);
         seed.copy_from_slice(&digest[..32]);
-        ChaCha20Rng::from_seed(*seed)
+        Blinding(Box::new(ChaCha20Rng::from_seed(*seed)))
     }
+}
+
+/// A generator of blinding, which is overwritten when it is dropped: its library does not do that.
+pub(crate) struct Blinding(Box<ChaCha20Rng>);
+
+impl Drop for Blinding {
+    fn drop(&mut self) {
+        *self.0 = ChaCha20Rng::from_seed([0; 32]);
+        black_box(&mut *self.0);
+    }
+}
+
+impl RngCore for Blinding {
+    fn next_u32(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+    fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        self.0.fill_bytes(bytes);
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        self.0.try_fill_bytes(bytes)
+    }
+}
+
+impl CryptoRng for Blinding {}
+
+/// Blake2b-512 over length-delimited parts, some of them secret. The hash's state is overwritten: its library does not do that.
+fn hash_secret(parts: &[&[u8]]) -> Zeroizing<[u8; 64]> {
+    let mut hash = Box::new(Blake2b512::new());
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let digest = Zeroizing::new(hash.finalize_reset().into());
+    *hash = Blake2b512::new();
+    black_box(&mut *hash);
+    digest
 }
 
 /// The two points whose multiples make a dealer's contribution (rule EVRF-3).

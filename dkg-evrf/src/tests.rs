@@ -12,8 +12,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use crate::{
-    Closed, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Verified,
-    Work, participate, verify,
+    CloseError, Closed, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
+    Verified, Work, participate, verify,
 };
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
@@ -70,6 +70,15 @@ impl<C: SigningCurve> Set<C> {
     }
 
     pub(crate) fn close(&self, dealers: impl IntoIterator<Item = u16>) -> Closed<C> {
-        Closed::new(&self.parameters, self.verified(dealers)).unwrap()
+        close(&self.parameters, self.verified(dealers)).unwrap()
     }
+}
+
+/// Closes with the dealers of these participations as the agreed ones.
+pub(crate) fn close<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    verified: Vec<Verified<C>>,
+) -> Result<Closed<C>, CloseError> {
+    let agreed = verified.iter().map(Verified::dealer).collect::<Vec<_>>();
+    Closed::new(parameters, &agreed, verified)
 }

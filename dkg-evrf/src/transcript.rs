@@ -68,6 +68,12 @@ pub(crate) fn purity_challenge<C: SigningCurve>(
     C::Group::scalar_from_wide(&transcript.challenge(b"purity e"))
 }
 
+/// The hash of the transcript after the proof's last message, which binds a batch's weights to everything that was sent.
+pub(crate) fn binding<C: SigningCurve>(transcript: &mut Transcript, response: &Scalar<C>) -> [u8; 64] {
+    transcript.append(b"purity s", &response.to_bytes());
+    transcript.challenge(b"batch")
+}
+
 /// The hash of a transcript's state, for the seed of the proof's randomness; the transcript itself stays as it is.
 pub(crate) fn fingerprint(transcript: &Transcript) -> [u8; 64] {
     transcript.clone().challenge(b"fingerprint")

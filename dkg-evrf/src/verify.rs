@@ -6,7 +6,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use arithmetic_bulletproofs::{Batch, Equation, parallel};
+use arithmetic_bulletproofs::{Batch, Member, parallel};
 use rand_core::{CryptoRng, RngCore};
 
 use crate::curves::SigningCurve;
@@ -43,7 +43,7 @@ impl<C: SigningCurve> Verdict<C> {
 /// Verifies participations; the verdicts come in the same order.
 ///
 /// A dealer is the signer of the transaction that carried the participation; a dealer that is not in the set makes it invalid.
-/// `rng` must be unpredictable to the dealers: it weighs the equations, after all participations are fixed.
+/// `rng` should be unpredictable to the dealers: with all that they sent, it determines the equations' weights.
 ///
 /// # Errors
 ///
@@ -58,9 +58,9 @@ pub fn verify<C: SigningCurve>(
     let mut positions = Vec::with_capacity(read.len());
     let mut members = Vec::with_capacity(read.len());
     for (position, equations) in read.into_iter().enumerate() {
-        if let Some(equations) = equations {
+        if let Some(member) = equations {
             positions.push(position);
-            members.push(equations);
+            members.push(member);
         }
     }
     let threads = work.thread_count();
@@ -82,7 +82,7 @@ pub fn verify<C: SigningCurve>(
     Ok(verdicts)
 }
 
-type Equations<C> = Vec<Equation<<C as SigningCurve>::Group>>;
+type Equations<C> = Member<<C as SigningCurve>::Group>;
 
 /// The equations of each participation; `None` if it has none, which makes it invalid.
 fn read<C: SigningCurve>(

@@ -1,7 +1,8 @@
 //! Many proofs in one multi-scalar multiplication, and who is at fault when it fails (rule GBP-8).
 //!
 //! ```text
-//! equations of all members, each times its own random weight -> sum -> identity?  yes: all valid
+//! fresh randomness, what binds each member -> a weight for each equation
+//! equations of all members, each times its own weight -> sum -> identity?  yes: all valid
 //!                                                                     no: halve, with the same weights, down to one member
 //! one member: each of its equations by itself, without random weights
 //! ```
@@ -9,13 +10,25 @@
 use ff::Field;
 use rand_core::{CryptoRng, RngCore};
 
-use crate::curve::ProofCurve;
+use crate::curve::{ProofCurve, hash_parts};
 use crate::equation::Equation;
 use crate::generators::Generators;
 
+/// Separates the hash behind the weights.
+const WEIGHTS: &[u8] = b"headwater bulletproofs batch weights v0";
+
+/// One member of a batch.
+#[derive(Clone, Debug)]
+pub struct Member<C: ProofCurve> {
+    /// A hash of everything that the equations follow from: the state of the member's transcript after its last message.
+    pub binding: [u8; 64],
+    /// The equations which make it valid.
+    pub equations: Vec<Equation<C>>,
+}
+
 /// A set of members, each with the equations that make it valid.
 pub struct Batch<C: ProofCurve> {
-    members: Vec<Vec<Equation<C>>>,
+    members: Vec<Member<C>>,
 }
 
 /// Asked before each multi-scalar multiplication: `false` cancels.
@@ -23,13 +36,14 @@ pub type Continue<'a> = &'a mut dyn FnMut() -> bool;
 
 impl<C: ProofCurve> Batch<C> {
     /// A batch of members. Everything that the members sent is fixed by now.
-    pub fn new(members: Vec<Vec<Equation<C>>>) -> Self {
+    pub fn new(members: Vec<Member<C>>) -> Self {
         Self { members }
     }
 
     /// One verdict for each member, in order; `None` if cancelled.
     ///
-    /// Weights have 128 random bits. The random generator must be unpredictable to the members' authors.
+    /// Weights have 128 bits of a hash of fresh randomness and of what binds each member. Were the random generator predictable, an
+    /// author could still not choose an equation after its weight, but would have to try many members.
     pub fn verify(
         mut self,
         generators: &Generators<C>,
@@ -37,8 +51,10 @@ impl<C: ProofCurve> Batch<C> {
         threads: usize,
         go_on: Continue<'_>,
     ) -> Option<Vec<bool>> {
-        for equation in self.members.iter_mut().flatten() {
-            equation.scale(weight::<C>(rng));
+        let seed = seed::<C>(&self.members, rng);
+        let equations = self.members.iter_mut().flat_map(|member| &mut member.equations);
+        for (index, equation) in (0..).zip(equations) {
+            equation.scale(weight::<C>(&seed, index));
         }
         let mut verdicts = vec![true; self.members.len()];
         let mut search = Search { generators, threads, go_on };
@@ -47,19 +63,24 @@ impl<C: ProofCurve> Batch<C> {
     }
 }
 
-/// A random scalar of 128 bits, not zero: scaling by it keeps an equation's truth, too.
-fn weight<C: ProofCurve>(rng: &mut (impl RngCore + CryptoRng)) -> C::Scalar {
-    loop {
-        let mut bytes = [0; 16];
-        rng.fill_bytes(&mut bytes);
-        let value = u128::from_le_bytes(bytes);
-        if value != 0 {
-            let high = u64::try_from(value >> 64).expect("the upper half has 64 bits");
-            let low = u64::try_from(value & u128::from(u64::MAX)).expect("the lower half has 64 bits");
-            let shift = C::Scalar::from(1 << 32).square();
-            return (C::Scalar::from(high) * shift) + C::Scalar::from(low);
-        }
-    }
+/// What all weights of a batch follow from.
+pub(crate) fn seed<C: ProofCurve>(members: &[Member<C>], rng: &mut (impl RngCore + CryptoRng)) -> [u8; 64] {
+    let mut fresh = [0; 32];
+    rng.fill_bytes(&mut fresh);
+    let mut parts = vec![WEIGHTS, C::ID.as_bytes(), &fresh];
+    parts.extend(members.iter().map(|member| &member.binding[..]));
+    hash_parts(&parts)
+}
+
+/// A scalar of 128 bits, not zero: scaling by it keeps an equation's truth, too.
+pub(crate) fn weight<C: ProofCurve>(seed: &[u8; 64], index: u64) -> C::Scalar {
+    let hash = hash_parts(&[WEIGHTS, seed, &index.to_le_bytes()]);
+    let (low, high) = hash.split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().take(8).rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    let shift = C::Scalar::from(1 << 32).square();
+    let value = (C::Scalar::from(word(high)) * shift) + C::Scalar::from(word(low));
+    // With probability 2^-128.
+    if bool::from(value.is_zero()) { C::Scalar::ONE } else { value }
 }
 
 struct Search<'a, C: ProofCurve> {
@@ -69,7 +90,7 @@ struct Search<'a, C: ProofCurve> {
 }
 
 impl<C: ProofCurve> Search<'_, C> {
-    fn check(&mut self, members: &[Vec<Equation<C>>], verdicts: &mut [bool]) -> Option<()> {
+    fn check(&mut self, members: &[Member<C>], verdicts: &mut [bool]) -> Option<()> {
         if members.is_empty() || self.holds(members)? {
             return Some(());
         }
@@ -77,9 +98,9 @@ impl<C: ProofCurve> Search<'_, C> {
     }
 
     /// The members do not hold together.
-    fn bisect(&mut self, members: &[Vec<Equation<C>>], verdicts: &mut [bool]) -> Option<()> {
+    fn bisect(&mut self, members: &[Member<C>], verdicts: &mut [bool]) -> Option<()> {
         if let ([member], [verdict]) = (members, &mut *verdicts) {
-            *verdict = self.holds_exactly(member)?;
+            *verdict = self.holds_exactly(&member.equations)?;
             return Some(());
         }
         let middle = members.len() / 2;
@@ -92,15 +113,15 @@ impl<C: ProofCurve> Search<'_, C> {
         self.check(right, right_verdicts)
     }
 
-    fn holds(&mut self, members: &[Vec<Equation<C>>]) -> Option<bool> {
+    fn holds(&mut self, members: &[Member<C>]) -> Option<bool> {
         (self.go_on)().then_some(())?;
         let mut sum = Equation::new();
-        members.iter().flatten().for_each(|equation| sum.accumulate(equation));
+        members.iter().flat_map(|member| &member.equations).for_each(|equation| sum.accumulate(equation));
         Some(sum.holds(self.generators, self.threads))
     }
 
-    fn holds_exactly(&mut self, member: &[Equation<C>]) -> Option<bool> {
+    fn holds_exactly(&mut self, equations: &[Equation<C>]) -> Option<bool> {
         (self.go_on)().then_some(())?;
-        Some(member.iter().all(|equation| equation.holds(self.generators, self.threads)))
+        Some(equations.iter().all(|equation| equation.holds(self.generators, self.threads)))
     }
 }

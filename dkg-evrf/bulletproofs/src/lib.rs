@@ -39,7 +39,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Batch, Continue};
+pub use batch::{Batch, Continue, Member};
 pub use circuit::{Circuit, Row};
 pub use curve::{Element, ProofCurve, Ristretto, Secp256k1};
 pub use equation::Equation;

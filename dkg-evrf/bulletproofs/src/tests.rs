@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use ff::Field;
 use rand_chacha::ChaCha20Rng;
-use rand_core::{RngCore, SeedableRng};
+use rand_core::{CryptoRng, RngCore, SeedableRng};
 
+use crate::batch::{seed, weight};
 use crate::{
-    Batch, Circuit, Claims, CommittedTape, Element, Equation, Error, Generators, LinearCombination, Proof,
-    ProofCurve, Ristretto, Secp256k1, Transcript, Variable, prove, verify,
+    Batch, Circuit, Claims, CommittedTape, Element, Equation, Error, Generators, LinearCombination, Member,
+    Proof, ProofCurve, Ristretto, Secp256k1, Transcript, Variable, prove, verify,
 };
 
 /// A statement with every kind of variable: openings `v_k = k + 5 blinded`, a tape, and rows over both.
@@ -245,6 +246,33 @@ fn gbp_6_only_canonical_encodings_of_the_right_length_are_read() {
     }
 }
 
+/// Members with distinct bindings.
+fn bound<C: ProofCurve>(members: &[Vec<Equation<C>>]) -> Vec<Member<C>> {
+    let member = |(i, equations): (u8, &Vec<_>)| Member { binding: [i; 64], equations: equations.clone() };
+    (0..).zip(members).map(member).collect()
+}
+
+/// A generator that fails without saying so.
+struct Zeros;
+
+impl RngCore for Zeros {
+    fn next_u32(&mut self) -> u32 {
+        0
+    }
+    fn next_u64(&mut self) -> u64 {
+        0
+    }
+    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
+impl CryptoRng for Zeros {}
+
 fn batch<C: ProofCurve>() {
     let rng = &mut rng(6);
     let generators = Generators::<C>::cached(4).unwrap();
@@ -260,13 +288,13 @@ fn batch<C: ProofCurve>() {
         let members = members.collect::<Vec<_>>();
         for threads in [1, 2] {
             let verdicts =
-                Batch::new(members.clone()).verify(&generators, rng, threads, &mut || true).unwrap();
+                Batch::new(bound(&members)).verify(&generators, rng, threads, &mut || true).unwrap();
             let found = (0..7).filter(|i| !verdicts[*i]).collect::<Vec<_>>();
             assert_eq!(found, faulty);
         }
         let mut left = 0;
         assert_eq!(
-            Batch::new(members).verify(&generators, rng, 1, &mut || {
+            Batch::new(bound(&members)).verify(&generators, rng, 1, &mut || {
                 left += 1;
                 left > 9
             }),
@@ -291,10 +319,36 @@ fn gbp_8_faults_do_not_cancel_in_a_batch() {
     let (mut plus, mut minus) = (Equation::<Ristretto>::new(), Equation::new());
     plus.add_generator(Field::ONE);
     minus.add(-<Ristretto as ProofCurve>::Scalar::ONE, Ristretto::generator());
-    let split = Batch::new(vec![vec![plus.clone()], vec![minus.clone()]]);
+    let split = Batch::new(bound(&[vec![plus.clone()], vec![minus.clone()]]));
     assert_eq!(split.verify(&generators, rng, 1, &mut || true), Some(vec![false, false]));
-    let joint = Batch::new(vec![vec![plus, minus]]);
+    let joint = Batch::new(bound(&[vec![plus, minus]]));
     assert_eq!(joint.verify(&generators, rng, 1, &mut || true), Some(vec![false]));
+}
+
+/// Without randomness weights still differ, end, and depend on everything that was sent.
+/// GBP-8.
+#[test]
+fn gbp_8_weights_do_not_rest_on_the_callers_generator_alone() {
+    let generators = Generators::<Ristretto>::cached(1).unwrap();
+    let equation = |scalar| {
+        let mut equation = Equation::<Ristretto>::new();
+        equation.add_generator(scalar);
+        equation
+    };
+    let one = <Ristretto as ProofCurve>::Scalar::ONE;
+    let verify = |members| Batch::new(members).verify(&generators, &mut Zeros, 1, &mut || true).unwrap();
+    let members = bound(&[vec![equation(one)], vec![equation(-one)], vec![equation(Field::ZERO)]]);
+    assert_eq!(verify(members), [false, false, true]);
+    assert_eq!(verify(bound(&[vec![equation(one), equation(-one)]])), [false]);
+    // Two equations that cancel for one binding: with weights w and v, w·1 + v·(-w/v).
+    let weights = |binding| {
+        let seed = seed::<Ristretto>(&[Member { binding, equations: Vec::new() }], &mut Zeros);
+        [0, 1].map(|index| weight::<Ristretto>(&seed, index))
+    };
+    let [w, v] = weights([1; 64]);
+    let cancelling = -(w * v.invert().unwrap());
+    let [w, v] = weights([2; 64]);
+    assert_ne!(w + (v * cancelling), Field::ZERO, "what is sent changes the weights");
 }
 
 fn multiscalar<C: ProofCurve>() {

@@ -15,16 +15,16 @@ use crate::curves::{Element, Scalar, SigningCurve};
 use crate::participation::{Dealing, Purity};
 use crate::transcript;
 
-/// Proves it with the polynomial.
-pub(crate) fn prove<C: SigningCurve>(
+/// Proves it with the polynomial. The nonce's randomness comes from a generator for the transcript after `r`.
+pub(crate) fn prove<C: SigningCurve, R: RngCore + CryptoRng>(
     transcript: &mut Transcript,
     polynomial: &[Scalar<C>],
-    rng: &mut (impl RngCore + CryptoRng),
+    generator: impl FnOnce(&Transcript) -> R,
 ) -> Purity<C> {
     let r = transcript::purity_combination::<C>(transcript);
     let w = polynomial.iter().rev().fold(Scalar::<C>::ZERO, |sum, a| (sum * r) + *a);
     let w = Zeroizing::new(w);
-    let nonce_scalar = Zeroizing::new(C::Group::random_scalar(rng));
+    let nonce_scalar = Zeroizing::new(C::Group::random_scalar(&mut generator(transcript)));
     let nonce = Element::<C>::new(times_generator::<C>(&nonce_scalar));
     let e = transcript::purity_challenge::<C>(transcript, &nonce);
     Purity { nonce, response: *nonce_scalar + (e * *w) }

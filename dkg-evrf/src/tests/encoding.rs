@@ -116,7 +116,7 @@ fn evrf_9_the_parameters_determine_the_length() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     /// EVRF-9: whatever arrives is decoded or refused.
     #[test]

@@ -272,10 +272,15 @@ fn wrong_inner_product<C: SigningCurve>() {
     let Argument { tape, proof, .. } = Participation::decode(&set.parameters, &bytes).unwrap().argument;
     let argument = Argument { tape, proof, purity: participation.argument.purity };
     let mut read = proof::read(&set.parameters, CHEAT, &dealing, &argument).unwrap();
-    let purity = proof::purity::prove(&mut read.transcript, &polynomial, &mut rng(8));
+    let purity = proof::purity::prove(&mut read.transcript, &polynomial, |_| rng(8));
     let participation = Participation { dealing, argument: Argument { purity, ..argument } };
     let equations = proof::equations(&set.parameters, CHEAT, &participation.dealing, &participation.argument);
-    let holds = equations.unwrap().iter().map(|e| e.holds(&set.parameters.generators, 1)).collect::<Vec<_>>();
+    let holds = equations
+        .unwrap()
+        .equations
+        .iter()
+        .map(|e| e.holds(&set.parameters.generators, 1))
+        .collect::<Vec<_>>();
     assert_eq!(holds, [true, false, true]);
     blamed_alone(&set, participation);
 }

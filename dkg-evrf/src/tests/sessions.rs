@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use embedded_curves::CurveId;
 use embedded_curves::registration::EmbeddedSecret;
 
-use super::{Set, rng, session};
+use super::{Set, close, rng, session};
 use crate::{
     Cancelled, CloseError, Closed, Error, Parameters, ParametersError, Participation, Progress, Ristretto,
     Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate, recover, verify,
@@ -86,7 +86,8 @@ fn retained<C: SigningCurve>() {
             |i: usize| (encoded[i].0, Participation::decode(&set.parameters, &encoded[i].1).unwrap());
         let verdicts = set.verify(&order.map(decode));
         let closed =
-            Closed::new(&set.parameters, verdicts.into_iter().filter_map(crate::Verdict::verified)).unwrap();
+            close(&set.parameters, verdicts.into_iter().filter_map(crate::Verdict::verified).collect())
+                .unwrap();
         let own = recover(&set.parameters, &closed, ValidatorIndex(0), &set.secrets[0]).unwrap();
         own.iter().map(|key| key.serialize().to_vec()).collect::<Vec<_>>()
     };
@@ -107,14 +108,22 @@ fn evrf_11_recovery_from_retained_participations_gives_the_original_shares() {
 fn evrf_11_only_enough_weight_of_distinct_dealers_closes() {
     let set = Set::<Ristretto>::new(&[2, 1, 1], 3);
     let verified = set.verified([0, 1, 2]);
-    let close = |chosen: &[usize]| Closed::new(&set.parameters, chosen.iter().map(|i| verified[*i].clone()));
+    let chosen = |chosen: &[usize]| chosen.iter().map(|i| verified[*i].clone()).collect::<Vec<_>>();
+    let of_agreed = |agreed: &[u16], given| {
+        let agreed = agreed.iter().copied().map(ValidatorIndex).collect::<Vec<_>>();
+        Closed::new(&set.parameters, &agreed, chosen(given)).err()
+    };
+    assert_eq!(of_agreed(&[0, 2], &[0, 1, 2]), Some(CloseError::NotAgreed(ValidatorIndex(1))));
+    assert_eq!(of_agreed(&[0, 1, 2], &[0, 2]), Some(CloseError::Missing(ValidatorIndex(1))));
+    assert_eq!(of_agreed(&[2, 0], &[0, 2]), None);
+    let close = |given: &[usize]| close(&set.parameters, chosen(given));
     assert_eq!(close(&[]).err(), Some(CloseError::TooLight { weight: 0, threshold: 3 }));
     assert_eq!(close(&[1, 2]).err(), Some(CloseError::TooLight { weight: 2, threshold: 3 }));
     assert_eq!(close(&[0, 1, 0]).err(), Some(CloseError::Twice(ValidatorIndex(0))));
     assert!(close(&[0, 1]).is_ok());
     assert_eq!(close(&[2, 0]).unwrap().dealers(), [ValidatorIndex(0), ValidatorIndex(2)]);
     let other = Set::<Ristretto>::in_session(&session(1), &[2, 1, 1], 3);
-    let foreign = Closed::new(&other.parameters, verified.clone()).err();
+    let foreign = super::close(&other.parameters, verified.clone()).err();
     assert_eq!(foreign, Some(CloseError::OtherSession(ValidatorIndex(0))));
     let closed = close(&[0, 1, 2]).unwrap();
     let error = recover(&other.parameters, &closed, ValidatorIndex(0), &other.secrets[0]).err();
@@ -232,7 +241,7 @@ fn evrf_12_debug_output_holds_no_secret() {
     let set = Set::<Ristretto>::new(&[1, 1], 2);
     let verified = set.verified([0, 1]);
     assert_eq!(format!("{:?}", verified[0]), "Verified { dealer: ValidatorIndex(0), .. }");
-    let closed = Closed::new(&set.parameters, verified).unwrap();
+    let closed = close(&set.parameters, verified).unwrap();
     assert_eq!(format!("{closed:?}"), "Closed { dealers: [ValidatorIndex(0), ValidatorIndex(1)], .. }");
     let parameters = format!("{:?}", set.parameters);
     assert_eq!(parameters, "Parameters { threshold: 2, shares: 2, validators: 2, .. }");

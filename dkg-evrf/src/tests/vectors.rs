@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use group::GroupEncoding;
 use serde_json::{Value, json};
 
-use super::{Set, session};
+use super::{Set, close, session};
 use crate::{Closed, Participation, Ristretto, Secp256k1, SigningCurve, ValidatorIndex, Verdict, recover};
 
 fn path(curve: &str) -> PathBuf {
@@ -37,7 +37,7 @@ fn closed<C: SigningCurve>(set: &Set<C>, participations: &[Vec<u8>]) -> Closed<C
     let decode = |bytes: &Vec<u8>| Participation::decode(&set.parameters, bytes).unwrap();
     let decoded: Vec<_> = (0..).map(ValidatorIndex).zip(participations.iter().map(decode)).collect();
     let verdicts = set.verify(&decoded).into_iter();
-    Closed::new(&set.parameters, verdicts.map(|verdict| Verdict::verified(verdict).unwrap())).unwrap()
+    close(&set.parameters, verdicts.map(|verdict| Verdict::verified(verdict).unwrap()).collect()).unwrap()
 }
 
 fn frozen<C: SigningCurve>(curve: &str) {

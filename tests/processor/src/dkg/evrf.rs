@@ -173,11 +173,13 @@ fn key_gen_error(error: Error) -> KeyGenError {
 
 fn recover_on<C: SigningCurve>(
     parameters: &Parameters<C>,
+    agreed: &[ValidatorIndex],
     verified: impl Iterator<Item = Verified<C>>,
     own: u16,
     secret: &EmbeddedSecret,
 ) -> Result<Vec<ThresholdKeys<C>>, KeyGenError> {
-    let closed = Closed::new(parameters, verified).map_err(|e| KeyGenError::Internal(e.to_string()))?;
+    let closed =
+        Closed::new(parameters, agreed, verified).map_err(|e| KeyGenError::Internal(e.to_string()))?;
     dkg_evrf::recover(parameters, &closed, ValidatorIndex(own), secret).map_err(key_gen_error)
 }
 
@@ -225,11 +227,12 @@ impl KeyGeneration for Evrf {
             let reason = "a participation which was found valid is not: check this machine and its disk";
             return Err(KeyGenError::Internal(reason.to_owned()));
         }
+        let agreed: Vec<_> = dealers.iter().map(|(dealer, _)| ValidatorIndex(*dealer)).collect();
         let base = verified.values().map(|both| both.base.clone());
         let network = verified.values().map(|both| both.network.clone());
         Ok(Keys {
-            base: recover_on(&set.base, base, own, secrets.base())?,
-            network: recover_on(&set.network, network, own, secrets.network())?,
+            base: recover_on(&set.base, &agreed, base, own, secrets.base())?,
+            network: recover_on(&set.network, &agreed, network, own, secrets.network())?,
         })
     }
 }
