@@ -109,7 +109,7 @@ mod tests {
     fn durations_have_units() {
         assert_eq!(parse_duration("1s"), Ok(Duration::from_secs(1)));
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2m"), Ok(Duration::from_mins(2)));
         assert!(
             parse_duration("5").is_err() && parse_duration("s").is_err() && parse_duration("-1s").is_err()
         );

@@ -149,7 +149,7 @@ impl Observer {
             }
             let Some(block) = found else { return };
             self.next = self.next.next();
-            for event in block.events.iter() {
+            for event in &block.events {
                 self.apply(event, at);
             }
         }

@@ -81,7 +81,7 @@ impl Plan {
         if !(1..=NETWORKS.len()).contains(&networks) {
             return Err(PlanError::Networks(networks));
         }
-        if !(Duration::from_millis(200)..=Duration::from_secs(60)).contains(&block_time) {
+        if !(Duration::from_millis(200)..=Duration::from_mins(1)).contains(&block_time) {
             return Err(PlanError::BlockTime(block_time));
         }
         let weights = weights.unwrap_or_else(|| vec![1; validators]);

@@ -152,7 +152,6 @@ pub(crate) fn resend(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnati
         return Ok(false);
     }
     relay.incarnation = incarnation;
-    relay.processor_done = false;
     RELAYS.put(step.txn, &spec.genesis, &relay);
     start(step, spec, incarnation)?;
     let mut messages = 1_usize;
