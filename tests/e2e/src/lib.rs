@@ -9,6 +9,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a harness of tests")]
 
+pub mod programs;
 pub mod stores;
 pub mod threshold;
 
@@ -27,7 +28,7 @@ use orchestration::{
 use processor_messages::{Genesis, Network};
 
 /// How long a condition may take. Generous: a machine under load is slow, and a broken testnet waits for ever.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 /// Between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -102,7 +103,7 @@ impl Net {
             let log =
                 std::fs::read_to_string(self.testnet.layout.log(validator, service)).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(3).collect();
-            text.push_str(&format!("\n-- {}\n", Layout::name(validator, service)));
+            text.extend(["\n-- ", &Layout::name(validator, service), "\n"]);
             text.push_str(&tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
         text

@@ -1,5 +1,7 @@
 //! Testnets whose processes are silent, killed, or lose their disks.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 
 use e2e::{
@@ -11,6 +13,9 @@ use processor_messages::Genesis;
 
 const NODE: &str = env!("CARGO_BIN_EXE_e2e-node");
 const EQUAL: [u16; 4] = [1, 1, 1, 1];
+
+/// Whether a moment has come.
+type Moment<'a> = &'a dyn Fn(&Net) -> bool;
 
 #[test]
 fn one_silent_validator_of_four_stops_neither_keys_nor_batches() {
@@ -34,7 +39,7 @@ fn a_validator_killed_at_five_moments_completes_and_never_fills_a_slot_twice() {
         net.set(KILLED, network).is_some_and(|set| stages.contains(&set.stage.as_str())) || net.have_keys()
     };
     let late = ["confirmation_nonces", "confirmation_shares", "publishing", "keys_set"];
-    let moments: [(&str, &dyn Fn(&Net) -> bool); 5] = [
+    let moments: [(&str, Moment<'_>); 5] = [
         ("its coordinator answers", &|net| net.status(KILLED).is_some()),
         ("its set is open", &|net| net.set(KILLED, network).is_some()),
         ("a participation is ordered", &|net| {

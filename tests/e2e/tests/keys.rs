@@ -1,5 +1,7 @@
 //! Keys and batches of undisturbed testnets.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use coordinator_base_chain::BaseChain as _;
 use e2e::{Net, stores::processor_keys, threshold::random_subset_signs};
 use modular_frost::curve::{IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1};
