@@ -9,7 +9,7 @@
 //! carries its number in the first eight bytes, so that a processor which sees a hash on the base chain finds the
 //! block. There are no forks.
 //!
-//! Anybody can spend what is deposited: an account's secret key is a hash of the seed ([`Network::account_key`]),
+//! Anybody can spend what is deposited: an account's secret key is a hash of the seed ([`ExternalNetwork::account_key`]),
 //! so that a test can burn it again.
 
 use blake2::{Blake2b, Blake2b512, Digest, digest::consts::U32};

@@ -7,7 +7,7 @@
 //!                   due:      next attempts
 //! ```
 //!
-//! Replicated state lives in [`Replicated`] tables and is a function of the blocks and the set's
+//! Replicated state lives in `Replicated` tables and is a function of the blocks and the set's
 //! declaration only; every write to it is absorbed into the state's hash (`SIGN-1`). What a rule does
 //! for this coordinator alone (messages to its processor, transactions of its own) is written to plain
 //! tables and never read by a replicated rule.
