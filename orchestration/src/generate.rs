@@ -4,7 +4,8 @@
 //! plan ──▶ validator keys, passphrases ──▶ processors' init ──▶ bundles ──▶ genesis ──▶ configurations
 //! ```
 //!
-//! The manifest is written last: a directory without one was not finished, and is not resumed.
+//! A file `making` stands in the directory until the manifest does: what was interrupted before is made anew, since
+//! nothing of it was ever started.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use base_chain_node::rules::{GenesisKey, GenesisState, GenesisValidator};
-use coordinator_base_chain::{NetworkCurve, NetworkParameters};
+use coordinator_base_chain::{NetworkCurve, NetworkParameters, TributaryParameters};
 use coordinator_keys::{SecretKey, write_key_file};
 use processor_messages::{Amount, Bytes, ChainGenesis, KeyShares, List, Network, Validator};
 use rand_core::{OsRng, RngCore};
@@ -132,10 +133,7 @@ fn check_same(plan: &Plan, manifest: &Manifest) -> anyhow::Result<()> {
 
 fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
     let layout = Layout::new(&plan.dir);
-    private_dir(layout.dir())?;
-    if fs::read_dir(layout.dir())?.next().is_some() {
-        bail!("{} is not empty and holds no testnet; choose another --dir", plan.dir.display());
-    }
+    begin(&layout)?;
     let mut id = [0; 4];
     OsRng.fill_bytes(&mut id);
     let chain_id = format!("testnet-{}", hex::encode(id));
@@ -157,8 +155,31 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
         networks: plan.networks.clone(),
         validators: entries,
     };
-    fs::write(layout.manifest(), serde_json::to_string_pretty(&manifest)?)?;
+    let draft = layout.making();
+    fs::write(&draft, serde_json::to_string_pretty(&manifest)?)?;
+    fs::rename(draft, layout.manifest())?;
     Ok(manifest)
+}
+
+/// Takes an empty directory, or one whose making was interrupted, which it empties.
+fn begin(layout: &Layout) -> anyhow::Result<()> {
+    private_dir(layout.dir())?;
+    let dir = layout.dir().display();
+    let interrupted = layout.making().exists();
+    for entry in fs::read_dir(layout.dir())? {
+        let path = entry?.path();
+        if !interrupted {
+            bail!("{dir} is not empty and holds no testnet; choose another --dir");
+        }
+        if path == layout.genesis() {
+            fs::remove_file(path)?;
+        } else if layout.is_validator(&path) {
+            fs::remove_dir_all(path)?;
+        } else if path != layout.making() {
+            bail!("{} is no part of a testnet; remove it, or choose another --dir", path.display());
+        }
+    }
+    fs::write(layout.making(), b"").with_context(|| dir.to_string())
 }
 
 /// Makes the validators' keys, and finds their ports.
@@ -224,6 +245,7 @@ impl Draft<'_> {
             epoch_blocks: 50_000,
             key_gen_deadline_blocks: 5_000,
             slash_report_deadline_blocks: 5_000,
+            tributary: TributaryParameters::default(),
         };
         let validators = self.entries.iter().zip(bundles).map(|(entry, bundles)| {
             let stake = Amount(u64::from(entry.shares.0) * STAKE_PER_SHARE);
@@ -369,3 +391,6 @@ fn private_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         .with_context(|| path.display().to_string())?;
     Ok(file.write_all(bytes)?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,11 @@ impl Layout {
         self.dir.join("testnet.json")
     }
 
+    /// Stands while the testnet is made, and becomes the manifest.
+    pub fn making(&self) -> PathBuf {
+        self.dir.join("making")
+    }
+
     /// The base chain's genesis file.
     pub fn genesis(&self) -> PathBuf {
         self.dir.join("genesis.toml")
@@ -75,6 +80,13 @@ impl Layout {
     /// A validator's folder.
     pub fn validator(&self, validator: usize) -> PathBuf {
         self.dir.join(format!("validator-{validator}"))
+    }
+
+    /// Whether a path is a validator's folder.
+    pub fn is_validator(&self, path: &Path) -> bool {
+        let name = path.strip_prefix(&self.dir).ok().and_then(Path::to_str);
+        let number = name.and_then(|name| name.strip_prefix("validator-"));
+        number.is_some_and(|number| number.parse::<usize>().is_ok())
     }
 
     /// A validator's key.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use coordinator_startup::Failure;
+use coordinator_startup::{Failure, Shutdown, run_to_signal};
 
 use crate::{
     cli::{Until, UpArgs},
@@ -189,10 +189,11 @@ pub fn up(args: &UpArgs) -> ExitCode {
     let plan = Plan::new(args.validators, args.networks, args.weights.clone(), args.block_time, dir);
     let done =
         plan.map_err(|error| Failure::config(error.to_string(), "correct the option")).and_then(|plan| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let outcome =
-                runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(args, &plan)));
-            outcome.map_err(|error| Failure::config(format!("{error:#}"), "act as it says and run it again"))
+            run_to_signal(1, async |interrupted| {
+                let outcome = run(args, &plan, interrupted).await;
+                outcome
+                    .map_err(|error| Failure::config(format!("{error:#}"), "act as it says and run it again"))
+            })
         });
     match done {
         Ok(code) => code,
@@ -200,15 +201,13 @@ pub fn up(args: &UpArgs) -> ExitCode {
     }
 }
 
-async fn run(args: &UpArgs, plan: &Plan) -> anyhow::Result<ExitCode> {
+async fn run(args: &UpArgs, plan: &Plan, mut interrupted: Shutdown) -> anyhow::Result<ExitCode> {
     let mut testnet = Testnet::prepare(plan, std::env::current_exe()?)?;
     tell(&format!("testnet in {}", testnet.layout.dir().display()));
     let mut observer = Observer::new(&testnet.manifest)?;
     testnet.start_all(&[])?;
     tell(&format!("{} processes started; Ctrl-C stops them", testnet.manifest.services().len()));
 
-    let interrupted = simulated_processor::cli::interrupted();
-    tokio::pin!(interrupted);
     let mut all_well = true;
     let mut shown = false;
     loop {

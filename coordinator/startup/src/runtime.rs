@@ -14,9 +14,9 @@ pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// # Errors
 /// What `run` says, or [`Failure`] of kind [`Kind::Internal`] if the system refuses threads or signals.
-pub fn run_to_signal<F>(worker_threads: usize, run: impl FnOnce(Shutdown) -> F) -> Result<(), Failure>
+pub fn run_to_signal<T, F>(worker_threads: usize, run: impl FnOnce(Shutdown) -> F) -> Result<T, Failure>
 where
-    F: Future<Output = Result<(), Failure>>,
+    F: Future<Output = Result<T, Failure>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads)

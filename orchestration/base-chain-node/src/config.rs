@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use coordinator_startup::Failure;
+use coordinator_startup::{ConfigFile, Failure};
 use processor_messages::Validator;
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +74,9 @@ impl Config {
     /// # Errors
     /// [`Failure`] of kind `Config`, with the file, the value and a remedy.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let mut config: Self = coordinator_startup::load(path)?;
-        config.check(path)?;
+        let file = ConfigFile::read(path)?;
+        let mut config: Self = file.parse()?;
+        config.check(path, &file)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         for file in [&mut config.genesis, &mut config.data_dir, &mut config.key_file] {
             *file = folder.join(&*file);
@@ -83,12 +84,9 @@ impl Config {
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), Failure> {
+    fn check(&self, path: &Path, file: &ConfigFile) -> Result<(), Failure> {
         if !(100..=60_000).contains(&self.block_time_ms) {
-            return Err(Failure::config(
-                format!("{}: block_time_ms = {}", place(path, "block_time_ms"), self.block_time_ms),
-                "set it from 100 to 60000",
-            ));
+            return Err(file.wrong("block_time_ms", "set it from 100 to 60000"));
         }
         if self.peers.len() > MAX_PEERS {
             return Err(Failure::config(
@@ -113,15 +111,4 @@ impl Config {
             resend: Duration::from_secs(2),
         }
     }
-}
-
-/// Where the first setting of this name is, as `file:line`, for a value which is wrong although it parses.
-fn place(path: &Path, setting: &str) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let is_setting = |line: &str| {
-        let rest = line.trim_start().strip_prefix(setting);
-        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    let line = text.lines().position(is_setting).map_or(1, |index| index.saturating_add(1));
-    format!("{}:{line}", path.display())
 }

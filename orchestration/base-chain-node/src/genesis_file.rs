@@ -5,8 +5,8 @@
 
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use coordinator_base_chain::{EmbeddedCurve, KeyProof, NetworkCurve, NetworkParameters};
-use coordinator_startup::{Failure, MAX_CONFIG_BYTES};
+use coordinator_base_chain::{EmbeddedCurve, KeyProof, NetworkCurve, NetworkParameters, TributaryParameters};
+use coordinator_startup::{ConfigFile, Failure, MAX_CONFIG_BYTES};
 use processor_messages::{Amount, Bytes, KeyBytes, Network, Validator};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
@@ -38,6 +38,8 @@ struct NetworkEntry {
     epoch_blocks: u64,
     key_gen_deadline_blocks: u64,
     slash_report_deadline_blocks: u64,
+    #[serde(default)]
+    tributary: TributaryParameters,
 }
 
 fn usual_min_key_shares() -> u16 {
@@ -98,7 +100,7 @@ pub fn load(path: &Path) -> Result<GenesisState, Failure> {
 /// # Errors
 /// As [`load`].
 pub fn parse(name: &str, text: &str) -> Result<GenesisState, Failure> {
-    let file: File = coordinator_startup::parse(name, text)?;
+    let file: File = ConfigFile::new(name, text).parse()?;
     let places = Places {
         networks: file.networks.iter().map(|entry| line(text, &entry.span())).collect(),
         validators: file.validators.iter().map(|entry| line(text, &entry.span())).collect(),
@@ -149,6 +151,7 @@ fn into_state(file: File) -> Result<GenesisState, (usize, String)> {
             epoch_blocks: entry.epoch_blocks,
             key_gen_deadline_blocks: entry.key_gen_deadline_blocks,
             slash_report_deadline_blocks: entry.slash_report_deadline_blocks,
+            tributary: entry.tributary,
         }
     };
     let mut validators = Vec::new();
@@ -211,6 +214,7 @@ pub fn to_toml(genesis: &GenesisState) -> Result<String, Failure> {
         epoch_blocks: parameters.epoch_blocks,
         key_gen_deadline_blocks: parameters.key_gen_deadline_blocks,
         slash_report_deadline_blocks: parameters.slash_report_deadline_blocks,
+        tributary: parameters.tributary,
     };
     let key = |GenesisKey { curve, key, proof }: &GenesisKey| KeyEntry {
         curve: *curve,

@@ -20,9 +20,9 @@ use std::{
 use coordinator_drive::{Driver, End, Handle};
 use coordinator_keys::{SecretKey, read_key_file};
 use coordinator_p2p::StartError;
-use coordinator_startup::{Failure, Kind};
+use coordinator_startup::{Failure, Kind, store_failure};
 use coordinator_store::{Store, StoreError};
-use coordinator_store_disk::{DiskStore, OpenError};
+use coordinator_store_disk::DiskStore;
 use processor_messages::{ChainGenesis, Genesis, KeyShares, Validator};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tributary::{Limits, Members, Open};
@@ -84,7 +84,7 @@ impl Node {
         let listener = TcpListener::bind(config.rpc_listen)
             .await
             .map_err(|error| Failure::listen("JSON-RPC", config.rpc_listen, &error))?;
-        let store = DiskStore::open(&config.data_dir).map_err(|error| store_failure(&error))?;
+        let store = coordinator_startup::open_store(&config.data_dir)?;
         let is_new = init_store(&store, &genesis, &config).await?;
         let store_is_current = mark_use(&config, genesis.hash(), is_new)? && !config.restored;
         if !store_is_current {
@@ -207,29 +207,9 @@ fn members(genesis: &GenesisState, config: &Config, key: &SecretKey) -> Result<M
     })
 }
 
-fn store_failure(error: &OpenError) -> Failure {
-    let code = match error {
-        OpenError::Io { .. } => "STORE_IO",
-        OpenError::Locked { .. } => "STORE_LOCKED",
-        OpenError::NotAStore { .. } => "NOT_A_STORE",
-        OpenError::Version { .. } => "STORE_VERSION",
-        OpenError::CorruptLog { .. } | OpenError::Tables { .. } => "STORE_CORRUPT",
-    };
-    Failure { kind: Kind::Disk, code, what: "the store does not open".to_owned(), remedy: error.to_string() }
-}
-
-fn broken(error: &StoreError) -> Failure {
-    Failure {
-        kind: Kind::Disk,
-        code: "STORE_FAILED",
-        what: error.to_string(),
-        remedy: "check that the disk works and has room, then start again".to_owned(),
-    }
-}
-
 /// Writes block 0 into a new store, and says whether it was new; refuses a store of another chain.
 async fn init_store(store: &DiskStore, genesis: &GenesisState, config: &Config) -> Result<bool, Failure> {
-    let head = store.read(query::head).map_err(|error| broken(&error))?;
+    let head = store.read(query::head).map_err(|error| store_failure(&error))?;
     if let Some(head) = head {
         if head.chain != genesis.hash() {
             return Err(Failure {
@@ -257,8 +237,8 @@ async fn init_store(store: &DiskStore, genesis: &GenesisState, config: &Config) 
         commit(txn, writes);
         Ok::<_, StoreError>(())
     };
-    let ((), durable) = store.write(step).map_err(|error| broken(&error))?;
-    durable.await.map_err(|error| broken(&error))?;
+    let ((), durable) = store.write(step).map_err(|error| store_failure(&error))?;
+    durable.await.map_err(|error| store_failure(&error))?;
     Ok(true)
 }
 
@@ -324,14 +304,10 @@ fn p2p_failure(error: &StartError) -> Failure {
 }
 
 fn ended(end: &End) -> Failure {
-    let (kind, code, remedy) = match end {
-        End::Halted(_) => {
-            (Kind::Internal, "CHAIN_HALTED", "the reason says what to do; it stays halted until then")
-        }
-        End::Store(_) => {
-            (Kind::Disk, "STORE_FAILED", "check that the disk works and has room, then start again")
-        }
-        End::Stopped | End::Network | End::Join(_) => (Kind::Internal, "NODE_ENDED", "start the node again"),
+    let (code, remedy) = match end {
+        End::Store(error) => return store_failure(error),
+        End::Halted(_) => ("CHAIN_HALTED", "the reason says what to do; it stays halted until then"),
+        End::Stopped | End::Network | End::Join(_) => ("NODE_ENDED", "start the node again"),
     };
-    Failure { kind, code, what: end.to_string(), remedy: remedy.to_owned() }
+    Failure { kind: Kind::Internal, code, what: end.to_string(), remedy: remedy.to_owned() }
 }

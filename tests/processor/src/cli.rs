@@ -3,8 +3,9 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use coordinator_startup::{Failure, run_to_signal};
 
-use crate::{Config, StartError, dkg::KeyGeneration, start};
+use crate::{Config, dkg::KeyGeneration, secrets, start};
 
 /// A processor with a real DKG, real FROST signing and a simulated external network.
 #[derive(Parser, Debug)]
@@ -54,49 +55,18 @@ pub enum Command {
 pub fn main(arguments: Arguments, dkg: Arc<dyn KeyGeneration>) -> ExitCode {
     init_log(arguments.log_format);
     let done = match arguments.command {
-        Command::Init { config } => {
-            Config::read(&config).map_err(StartError::from).and_then(|c| start::init(&c)).map(|b| print(&b))
-        }
-        Command::Check { config } => Config::read(&config)
-            .map_err(StartError::from)
-            .and_then(|c| Ok(crate::secrets::open(&c)?.1))
-            .map(|b| print(&b)),
-        Command::Run { config } => run(&config, dkg),
+        Command::Init { config } => Config::read(&config).and_then(|c| start::init(&c)).map(|b| print(&b)),
+        Command::Check { config } => Config::read(&config).and_then(|c| check(&c)).map(|b| print(&b)),
+        Command::Run { config } => run_to_signal(1, |shutdown| start::run(&config, dkg, shutdown)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(stage = "failed", %error, "the processor cannot go on");
-            ExitCode::from(error.exit_code())
-        }
+        Err(failure) => failure.report(),
     }
 }
 
-fn run(config: &std::path::Path, dkg: Arc<dyn KeyGeneration>) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .worker_threads(1)
-        .thread_name("processor")
-        .build()
-        .map_err(|source| StartError::Io { path: PathBuf::from("async runtime"), source })?;
-    let outcome = runtime.block_on(start::run(config, dkg, interrupted()));
-    // A computation under way is done again after the next start.
-    runtime.shutdown_background();
-    outcome
-}
-
-/// Completes when the process is asked to end.
-pub async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
+fn check(config: &Config) -> Result<crate::Bundle, Failure> {
+    Ok(secrets::open(config)?.1)
 }
 
 fn init_log(format: LogFormat) {

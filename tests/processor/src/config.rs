@@ -21,22 +21,14 @@
 //! deposits = 2
 //! ```
 
-use std::{
-    fs, io,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use coordinator_keys::PublicKey;
+use coordinator_startup::{ConfigFile, Failure};
 use processor_messages::{ChainGenesis, Network, Validator};
 use serde::Deserialize;
-use toml::Spanned;
 
 use crate::external_network::{MAX_DEPOSITS, Pace};
-
-/// The exit code of a process whose configuration is wrong (`EX_CONFIG`).
-pub const EXIT_CONFIG: u8 = 78;
-const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// A processor's configuration.
 #[derive(Clone, Debug)]
@@ -65,39 +57,14 @@ pub struct Config {
     pub pace: Pace,
 }
 
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{path}: {source}; name a readable configuration file")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A line of the file is wrong.
-    #[error("{path}:{line}: `{text}`: {remedy}")]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// The line, with anything that may be secret replaced.
-        text: String,
-        /// What is wrong, and what to write.
-        remedy: String,
-    },
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_field_names, reason = "the names are those of the file's keys")]
 struct File {
     network: Network,
     validator: Validator,
-    chain_id: Spanned<String>,
-    chain: Spanned<String>,
+    chain_id: String,
+    chain: String,
     data_dir: PathBuf,
     embedded_keys_file: PathBuf,
     service_keys_file: PathBuf,
@@ -109,165 +76,100 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Coordinator {
-    url: Spanned<String>,
-    service_key: Spanned<String>,
+    url: String,
+    service_key: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExternalNetwork {
     start_unix_ms: u64,
-    block_interval_ms: Spanned<u64>,
-    blocks_between_deposits: Spanned<u64>,
-    deposits: Spanned<u16>,
+    block_interval_ms: u64,
+    blocks_between_deposits: u64,
+    deposits: u16,
 }
 
 impl Config {
-    /// Reads and validates a file.
+    /// Reads and validates a file. Its relative paths are relative to its folder.
     ///
     /// # Errors
-    /// [`ConfigError`].
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let io_error = |source| ConfigError::Io { path: path.to_owned(), source };
-        let length = fs::metadata(path).map_err(io_error)?.len();
-        if length > MAX_FILE_BYTES {
-            return Err(io_error(io::Error::other("larger than 64 KiB")));
-        }
-        Self::parse(path, &fs::read_to_string(path).map_err(io_error)?)
+    /// [`Failure`], naming file, line, value and remedy.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        Self::parse(&ConfigFile::read(path)?, path.parent().unwrap_or(Path::new("")))
     }
 
-    /// Validates a text as read from `path`.
-    ///
-    /// # Errors
-    /// [`ConfigError::Line`].
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let source = Source { path, text };
-        let file: File = toml::from_str(text).map_err(|e| {
-            source.error(e.span().unwrap_or_default(), e.message().lines().next().unwrap_or_default())
-        })?;
-        let pace = source.pace(&file.external_network)?;
-        let coordinator_url = source.url(&file.coordinator.url)?;
-        let coordinator_key = source.key(&file.coordinator.service_key)?;
-        let base = path.parent().unwrap_or(Path::new(""));
+    fn parse(source: &ConfigFile, folder: &Path) -> Result<Self, Failure> {
+        let file: File = source.parse()?;
+        check(source, &file)?;
         Ok(Self {
+            chain: optional(source, "chain", &file.chain, |text| text.parse().ok())?,
+            coordinator_key: optional(source, "coordinator.service_key", &file.coordinator.service_key, key)?,
+            coordinator_url: file.coordinator.url,
             network: file.network,
             validator: file.validator,
-            chain_id: source.chain_id(&file.chain_id)?,
-            chain: source.chain(&file.chain)?,
-            data_dir: base.join(file.data_dir),
-            embedded_keys_file: base.join(file.embedded_keys_file),
-            service_keys_file: base.join(file.service_keys_file),
-            passphrase_file: base.join(file.passphrase_file),
-            coordinator_url,
-            coordinator_key,
-            pace,
+            chain_id: file.chain_id,
+            data_dir: folder.join(file.data_dir),
+            embedded_keys_file: folder.join(file.embedded_keys_file),
+            service_keys_file: folder.join(file.service_keys_file),
+            passphrase_file: folder.join(file.passphrase_file),
+            pace: Pace {
+                start_unix_ms: file.external_network.start_unix_ms,
+                block_interval_ms: file.external_network.block_interval_ms,
+                blocks_between_deposits: file.external_network.blocks_between_deposits,
+                deposits: file.external_network.deposits,
+            },
         })
     }
 }
 
-struct Source<'a> {
-    path: &'a Path,
-    text: &'a str,
+fn check(source: &ConfigFile, file: &File) -> Result<(), Failure> {
+    let network = &file.external_network;
+    if !is_url(&file.coordinator.url) {
+        return Err(source.wrong("coordinator.url", "write http://host:port of the coordinator's queue"));
+    }
+    if !(1..=64).contains(&file.chain_id.len()) {
+        return Err(source.wrong("chain_id", "write the base chain's name, 1 to 64 bytes"));
+    }
+    if network.deposits > MAX_DEPOSITS {
+        let remedy = format!("write a number from 0 to {MAX_DEPOSITS}");
+        return Err(source.wrong("external_network.deposits", remedy));
+    }
+    for (setting, value, most) in [
+        ("external_network.block_interval_ms", network.block_interval_ms, 86_400_000),
+        ("external_network.blocks_between_deposits", network.blocks_between_deposits, 1_000_000),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(source.wrong(setting, format!("write a number from 1 to {most}")));
+        }
+    }
+    Ok(())
 }
 
-impl Source<'_> {
-    fn error(&self, span: Range<usize>, remedy: &str) -> ConfigError {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let text = self.text.lines().nth(line - 1).unwrap_or_default();
-        ConfigError::Line {
-            path: self.path.to_owned(),
-            line,
-            text: redact(text),
-            remedy: redact_remedy(remedy, text),
-        }
-    }
-
-    fn at_least_one(&self, value: &Spanned<u64>, most: u64) -> Result<u64, ConfigError> {
-        let number = *value.get_ref();
-        if (1..=most).contains(&number) {
-            return Ok(number);
-        }
-        Err(self.error(value.span(), &format!("write a number from 1 to {most}")))
-    }
-
-    fn pace(&self, file: &ExternalNetwork) -> Result<Pace, ConfigError> {
-        let deposits = *file.deposits.get_ref();
-        if deposits > MAX_DEPOSITS {
-            return Err(self.error(file.deposits.span(), &format!("write a number from 0 to {MAX_DEPOSITS}")));
-        }
-        Ok(Pace {
-            start_unix_ms: file.start_unix_ms,
-            block_interval_ms: self.at_least_one(&file.block_interval_ms, 86_400_000)?,
-            blocks_between_deposits: self.at_least_one(&file.blocks_between_deposits, 1_000_000)?,
-            deposits,
-        })
-    }
-
-    fn url(&self, url: &Spanned<String>) -> Result<String, ConfigError> {
-        let host = url.get_ref().strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let good = host.is_some_and(|host| {
-            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b))
-        });
-        if good {
-            return Ok(url.get_ref().clone());
-        }
-        Err(self.error(url.span(), "write http://host:port of the coordinator's queue"))
-    }
-
-    fn chain_id(&self, id: &Spanned<String>) -> Result<String, ConfigError> {
-        if (1..=64).contains(&id.get_ref().len()) {
-            return Ok(id.get_ref().clone());
-        }
-        Err(self.error(id.span(), "write the base chain's name, 1 to 64 bytes"))
-    }
-
-    fn chain(&self, chain: &Spanned<String>) -> Result<Option<ChainGenesis>, ConfigError> {
-        if chain.get_ref().is_empty() {
-            return Ok(None);
-        }
-        let parsed = chain.get_ref().parse().map(Some);
-        parsed.map_err(|_| {
-            self.error(chain.span(), "write the base chain's genesis hash, 64 hexadecimal digits")
-        })
-    }
-
-    fn key(&self, key: &Spanned<String>) -> Result<Option<PublicKey>, ConfigError> {
-        if key.get_ref().is_empty() {
-            return Ok(None);
-        }
-        let mut bytes = [0; 32];
-        let decoded = hex::decode_to_slice(key.get_ref(), &mut bytes).ok();
-        let decoded = decoded.and_then(|()| PublicKey::from_bytes(bytes).ok());
-        decoded.map(Some).ok_or_else(|| {
-            self.error(key.span(), "write the coordinator's public service key, 64 hexadecimal digits")
-        })
-    }
+fn is_url(url: &str) -> bool {
+    let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]".contains(&b))
+    })
 }
 
-/// The line, with the value replaced if its key sounds secret. Files are named by `…_file`.
-fn redact(line: &str) -> String {
-    let (key, value) = line.split_once('=').unwrap_or((line, ""));
-    if value.is_empty() || !sounds_secret(key) {
-        return line.trim().chars().take(200).collect();
+/// 32 bytes which may be left empty until they are known.
+fn optional<T>(
+    source: &ConfigFile,
+    setting: &str,
+    text: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Failure> {
+    if text.is_empty() {
+        return Ok(None);
     }
-    format!("{} = <redacted>", key.trim())
+    let parsed = parse(text).map(Some);
+    parsed.ok_or_else(|| source.wrong(setting, "write 64 hexadecimal digits, or leave it empty for `init`"))
 }
 
-fn sounds_secret(key: &str) -> bool {
-    let key = key.trim().to_ascii_lowercase();
-    let secret =
-        ["passphrase", "password", "secret", "token", "private"].iter().any(|word| key.contains(word));
-    secret && !key.ends_with("_file")
-}
-
-/// A parser's message may quote a value.
-fn redact_remedy(remedy: &str, line: &str) -> String {
-    let key = line.split('=').next().unwrap_or_default();
-    if sounds_secret(key) && !remedy.starts_with("unknown field") {
-        return "this line cannot be used; remove it".to_owned();
-    }
-    remedy.to_owned()
+fn key(text: &str) -> Option<PublicKey> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    PublicKey::from_bytes(bytes).ok()
 }
 
 #[cfg(test)]

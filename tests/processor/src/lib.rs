@@ -34,6 +34,6 @@ pub mod vault;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError, EXIT_CONFIG};
+pub use config::Config;
 pub use secrets::Bundle;
-pub use start::{StartError, init};
+pub use start::init;

@@ -7,82 +7,61 @@ use std::{
     time::Duration,
 };
 
-use coordinator_message_queue::{Client, ClientError};
+use coordinator_message_queue::Client;
+use coordinator_startup::{Failure, Kind, open_store, store_failure};
 use coordinator_store::{Store, StoreError};
-use coordinator_store_disk::{DiskStore, OpenError};
 
 use crate::{
-    config::{Config, ConfigError},
+    config::Config,
     dkg::KeyGeneration,
     external_network::ExternalNetwork,
     processor::Processor,
-    rules::{self, Identity, Owner},
+    rules::{self, Error, Identity, Owner},
     secrets::{self, Bundle},
     service::{Service, TaskError, now_unix_ms},
-    vault::VaultError,
 };
 
 /// Written by `init` and removed when the store has its first life: without it, an empty store is taken for a lost one.
 const FIRST_LIFE: &str = "first-life";
 
-/// Why a processor does not start, or stopped; each says who does what.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The configuration lacks what only `init` may lack.
-    #[error("{0} is empty; write it before the processor runs")]
-    Empty(&'static str),
-    /// A key file or the passphrase.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The data directory.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The data directory is another processor's.
-    #[error(
-        "{path} belongs to validator {} on network {} of chain {}; correct the configuration, or name another data_dir",
-        owner.2, owner.1, owner.0
-    )]
-    OtherOwner {
-        /// The data directory.
-        path: PathBuf,
-        /// Whose it is.
-        owner: Owner,
-    },
-    /// A file beside the data directory.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The HTTP client.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// A task.
-    #[error(transparent)]
-    Task(#[from] TaskError),
+fn empty(setting: &str) -> Failure {
+    Failure::config(format!("{setting} is empty"), "write it before the processor runs")
 }
 
-impl StartError {
-    /// The exit code: 78 if a file which the operator wrote or restores is wrong, else 1.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_)
-            | Self::Empty(_)
-            | Self::Vault(_)
-            | Self::OtherOwner { .. }
-            | Self::Open(OpenError::NotAStore { .. } | OpenError::Version { .. }) => {
-                crate::config::EXIT_CONFIG
-            }
-            Self::Open(_) | Self::Io { .. } | Self::Store(_) | Self::Client(_) | Self::Task(_) => 1,
-        }
+fn other_owner(path: &Path, owner: &Owner) -> Failure {
+    let (chain, network, validator) = owner;
+    Failure {
+        kind: Kind::Config,
+        code: "WRONG_DATA_DIR",
+        what: format!(
+            "{} belongs to validator {validator} on network {network} of chain {chain}",
+            path.display()
+        ),
+        remedy: "correct the configuration, or name another data_dir".to_owned(),
+    }
+}
+
+fn beside_data_dir(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    let path = path.display().to_string();
+    move |error| Failure {
+        kind: Kind::Disk,
+        code: "DATA_DIR_UNUSABLE",
+        what: format!("{path}: {error}"),
+        remedy: "make the folder of data_dir writable for this user".to_owned(),
+    }
+}
+
+/// A task which could not begin.
+fn task_failure(error: TaskError) -> Failure {
+    match error {
+        TaskError::Store(error) | TaskError::Step(Error::Store(error)) => store_failure(&error),
+        TaskError::Step(Error::Vault(error)) => error.into(),
+        other => Failure {
+            kind: Kind::Internal,
+            code: "INTERNAL",
+            what: other.to_string(),
+            remedy: "keep the log and report it".to_owned(),
+        },
     }
 }
 
@@ -96,13 +75,13 @@ fn first_life_file(config: &Config) -> PathBuf {
 /// Makes the keys which are missing, and says that the data directory is new if it is. Returns the bundle.
 ///
 /// # Errors
-/// [`StartError`].
-pub fn init(config: &Config) -> Result<Bundle, StartError> {
+/// [`Failure`].
+pub fn init(config: &Config) -> Result<Bundle, Failure> {
     let new = !config.service_keys_file.exists();
     let bundle = secrets::init(config)?;
     if new && !config.data_dir.exists() {
         let path = first_life_file(config);
-        fs::write(&path, b"").map_err(|source| StartError::Io { path, source })?;
+        fs::write(&path, b"").map_err(beside_data_dir(&path))?;
     }
     Ok(bundle)
 }
@@ -110,26 +89,29 @@ pub fn init(config: &Config) -> Result<Bundle, StartError> {
 /// Runs the processor of a configuration file until `shutdown` completes.
 ///
 /// # Errors
-/// [`StartError`].
+/// [`Failure`].
 pub async fn run(
     config: &Path,
     dkg: Arc<dyn KeyGeneration>,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), StartError> {
+) -> Result<(), Failure> {
     let config = Config::read(config)?;
-    let coordinator = config.coordinator_key.ok_or(StartError::Empty("coordinator.service_key"))?;
-    let chain = config.chain.ok_or(StartError::Empty("chain"))?;
+    let coordinator = config.coordinator_key.ok_or_else(|| empty("coordinator.service_key"))?;
+    let chain = config.chain.ok_or_else(|| empty("chain"))?;
     let (secrets, bundle) = secrets::open(&config)?;
-    let store = DiskStore::open(&config.data_dir)?;
+    let store = open_store(&config.data_dir)?;
     let first = first_life_file(&config);
     let owner = (chain, config.network, config.validator);
-    let ((found, incarnation), commit) = store.write(|txn| {
-        let found = rules::claim(txn, owner)?;
-        Ok::<_, StoreError>((found, rules::incarnation(txn, first.exists(), now_unix_ms())?))
-    })?;
-    commit.await?;
+    let disk = |error: StoreError| store_failure(&error);
+    let ((found, incarnation), commit) = store
+        .write(|txn| {
+            let found = rules::claim(txn, owner)?;
+            Ok::<_, StoreError>((found, rules::incarnation(txn, first.exists(), now_unix_ms())?))
+        })
+        .map_err(disk)?;
+    commit.await.map_err(disk)?;
     if found != owner {
-        return Err(StartError::OtherOwner { path: config.data_dir, owner: found });
+        return Err(other_owner(&config.data_dir, &found));
     }
     forget_first(&first)?;
     tracing::info!(
@@ -148,20 +130,19 @@ pub async fn run(
         sealer: secrets.sealer,
         external: ExternalNetwork::new(chain, config.network, config.pace),
     };
-    let client = Client::new(&config.coordinator_url, config.network, secrets.service, coordinator)?;
+    let client = Client::new(&config.coordinator_url, config.network, secrets.service, coordinator)
+        .map_err(|error| Failure::config(error.to_string(), "correct coordinator.url"))?;
     let processor = Processor::new(store.clone(), me, secrets.embedded, dkg);
     let interval = Duration::from_millis(config.pace.block_interval_ms);
-    Service::new(processor, client, interval).run(shutdown).await?;
-    store.close()?;
+    Service::new(processor, client, interval).run(shutdown).await.map_err(task_failure)?;
+    store.close().map_err(disk)?;
     tracing::info!(stage = "stopped", "processor stopped");
     Ok(())
 }
 
-fn forget_first(path: &Path) -> Result<(), StartError> {
+fn forget_first(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(StartError::Io { path: path.to_owned(), source })
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(beside_data_dir(path)(error)),
         _ => Ok(()),
     }
 }

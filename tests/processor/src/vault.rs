@@ -20,6 +20,7 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
+use coordinator_startup::{Failure, Kind};
 use rand_core::{CryptoRng, OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -33,7 +34,7 @@ const NONCE_BYTES: usize = 24;
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 const MAX_PASSES: u32 = 64;
 
-/// Why secrets cannot be read or written; each says what the operator does about it.
+/// Why secrets cannot be read or written; the operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
     /// The system refused.
@@ -45,7 +46,7 @@ pub enum VaultError {
         source: io::Error,
     },
     /// Others may read the file.
-    #[error("{path}: mode {mode:o} lets others read a secret; run `chmod 600 {path}`")]
+    #[error("{path}: mode {mode:o} lets others read a secret")]
     Mode {
         /// The file.
         path: PathBuf,
@@ -53,10 +54,10 @@ pub enum VaultError {
         mode: u32,
     },
     /// There is no usable passphrase.
-    #[error("{0}: write a passphrase of 1 to 1024 bytes on the first line")]
+    #[error("{0} holds no passphrase")]
     Passphrase(PathBuf),
     /// The file is none of ours.
-    #[error("{path}: not a key file of this version ({reason}); restore it from its backup")]
+    #[error("{path}: not a key file of this version ({reason})")]
     Format {
         /// The file.
         path: PathBuf,
@@ -64,15 +65,33 @@ pub enum VaultError {
         reason: String,
     },
     /// The passphrase does not open the file, or the file was changed.
-    #[error(
-        "{0}: the passphrase does not open this file, or the file is damaged; correct passphrase_file, or restore the file"
-    )]
+    #[error("{0}: the passphrase does not open this file, or the file is damaged")]
     Locked(PathBuf),
     /// A value in the store does not open.
-    #[error(
-        "a sealed value ({0}) does not open with this storage key; restore the keys file which belongs to this data directory"
-    )]
+    #[error("a sealed value ({0}) does not open with this storage key")]
     Sealed(&'static str),
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        let (code, remedy) = match &error {
+            VaultError::Io { .. } => {
+                ("KEY_FILE", "name a file that this user can read; `init` makes the key files".to_owned())
+            }
+            VaultError::Mode { path, .. } => ("KEY_FILE_MODE", format!("run `chmod 600 {}`", path.display())),
+            VaultError::Passphrase(_) => {
+                ("PASSPHRASE", "write a passphrase of 1 to 1024 bytes on the first line".to_owned())
+            }
+            VaultError::Format { .. } => ("KEY_FILE", "restore it from its backup".to_owned()),
+            VaultError::Locked(_) => {
+                ("PASSPHRASE", "correct passphrase_file, or restore the file".to_owned())
+            }
+            VaultError::Sealed(_) => {
+                ("WRONG_KEY", "restore the keys file which belongs to this data directory".to_owned())
+            }
+        };
+        Self { kind: Kind::Config, code, what: error.to_string(), remedy }
+    }
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> VaultError + '_ {

@@ -118,7 +118,7 @@ fn what_an_operator_got_wrong_is_named_with_code_78() {
     let path = config(dir.path(), "11", "bitcoin");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("deposits = 2", "deposit = 2")).unwrap();
-    assert!(refused(dir.path(), 78).contains("processor.toml:18: `deposit = 2`"));
+    assert!(refused(dir.path(), 78).contains("processor.toml:18: unknown field `deposit`"));
     fs::write(&path, text.replace(&"11".repeat(32), "")).unwrap();
     assert!(refused(dir.path(), 78).contains("chain is empty"));
 
@@ -133,7 +133,7 @@ fn a_processor_stops_when_asked_starts_again_after_a_kill_and_locks_its_director
     let dir = directory();
     bundle(&run(dir.path(), "init"));
     let mut child = started(dir.path());
-    assert!(refused(dir.path(), 1).contains("is in use by"));
+    assert!(refused(dir.path(), 74).contains("is in use by"));
     signal(&child, "-KILL");
     assert!(!child.wait().unwrap().success());
 

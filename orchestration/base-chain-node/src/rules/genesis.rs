@@ -134,7 +134,8 @@ impl GenesisState {
                     "slash_report_deadline_blocks is more than 16 epochs",
                 ),
             ];
-            if let Some((_, problem)) = problem.iter().find(|(wrong, _)| *wrong) {
+            let problem = problem.into_iter().find_map(|(wrong, problem)| wrong.then_some(problem));
+            if let Some(problem) = problem.or_else(|| network.tributary.problem()) {
                 return Err(GenesisError::Network(at, problem));
             }
         }

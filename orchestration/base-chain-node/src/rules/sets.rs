@@ -109,6 +109,7 @@ pub(super) fn declare(work: &mut Work<'_>, name: Network, mut record: NetworkRec
         members,
         threshold: threshold(KeyShares(total)),
         key_gen_deadline: BaseBlock(work.number.0.saturating_add(parameters.key_gen_deadline_blocks)),
+        tributary: parameters.tributary,
     };
     record.latest = Some(session);
     NETWORKS.put(work.txn, &name, &record);

@@ -1,5 +1,6 @@
 //! BASE-1: the genesis file.
 
+use coordinator_base_chain::TributaryParameters;
 use processor_messages::Amount;
 
 use super::support::genesis;
@@ -20,6 +21,26 @@ fn a_genesis_survives_its_file_and_comments_change_nothing() {
     assert_eq!(parse("genesis.toml", &text).unwrap(), state);
     let commented = format!("# a chain\n\n{text}");
     assert_eq!(parse("genesis.toml", &commented).unwrap().hash(), state.hash());
+}
+
+#[test]
+fn what_the_members_of_a_set_must_share_stands_in_the_file_or_is_the_usual() {
+    // BASE-17.
+    let mut state = genesis(&[1, 1, 1, 1]);
+    state.networks[0].tributary =
+        TributaryParameters { attempt_blocks: 7, longest_attempt: 3, grace_blocks: 0 };
+    let text = to_toml(&state).unwrap();
+    assert_eq!(parse("genesis.toml", &text).unwrap(), state);
+    let usual = genesis(&[1, 1, 1, 1]);
+    assert_ne!(state.hash(), usual.hash(), "it is another chain");
+    let table = "[networks.tributary]\nattempt_blocks = 7\nlongest_attempt = 3\ngrace_blocks = 0\n";
+    assert!(text.contains(table), "{text}");
+    assert_eq!(parse("genesis.toml", &text.replace(table, "")).unwrap().hash(), usual.hash());
+    for (wrong, what) in [("attempt_blocks = 0", "attempt_blocks is not 1 to 10000"), ("pace = 7", "pace")] {
+        let text = text.replace("attempt_blocks = 7", wrong);
+        let line = parse("genesis.toml", &text).unwrap_err().to_string();
+        assert!(line.contains(what) && line.contains("genesis.toml:"), "{line}");
+    }
 }
 
 #[test]

@@ -73,12 +73,12 @@ async fn a_store_in_use_or_not_a_store_is_named() {
     let testnet = testnet();
     let (node, _) = testnet.start(0).await;
     let (code, exit, _) = failure(testnet.configs[0].clone()).await;
-    assert_eq!((code, exit), ("STORE_LOCKED", 74));
+    assert_eq!((code, exit), ("DATA_DIR_IN_USE", 74));
     node.stop().await;
     let mut config = testnet.configs[0].clone();
     config.data_dir = testnet.dir.path().to_owned();
     let (code, exit, _) = failure(config).await;
-    assert_eq!((code, exit), ("NOT_A_STORE", 74));
+    assert_eq!((code, exit), ("DATA_DIR_FOREIGN", 78));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn settings_are_checked_and_paths_are_relative_to_the_file() {
     assert_eq!(config.key_file, std::path::Path::new("/keys/k"));
     assert_eq!(config.block_time_ms, 1_000);
     let error = load("block_time_ms = 5").unwrap_err();
-    assert!(error.contains("node.toml") && error.contains("block_time_ms = 5"), "{error}");
+    assert!(error.contains("node.toml:6") && error.contains("block_time_ms = 5"), "{error}");
     let error = load("blok_time = 5").unwrap_err();
     assert!(error.contains("node.toml:6") && error.contains("blok_time"), "{error}");
     let error = load("[[peers]]\nvalidator = \"xy\"\naddresses = []").unwrap_err();

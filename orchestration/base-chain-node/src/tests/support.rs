@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use coordinator_base_chain::{
     Block, Call, EmbeddedCurve, Event, NetworkCurve, NetworkParameters, Refusal, SetKeys, SignedCall,
-    Signers, Transaction, signing,
+    Signers, Transaction, TributaryParameters, signing,
 };
 use coordinator_keys::SecretKey;
 use coordinator_store::{MemoryStore, Store, StoreError};
@@ -83,6 +83,7 @@ pub(super) fn parameters(name: Network) -> NetworkParameters {
         epoch_blocks: EPOCH,
         key_gen_deadline_blocks: KEY_GEN,
         slash_report_deadline_blocks: REPORT,
+        tributary: TributaryParameters::default(),
     }
 }
 

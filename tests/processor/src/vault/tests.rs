@@ -30,7 +30,9 @@ fn a_key_file_holds_no_secret_in_the_clear_and_is_private() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let error = read_encrypted::<String>(&path, &passphrase("right")).err().unwrap();
-    assert!(error.to_string().contains("chmod 600"), "{error}");
+    let failure = Failure::from(error);
+    assert_eq!(failure.code, "KEY_FILE_MODE");
+    assert!(failure.to_string().contains("chmod 600"), "{failure}");
 }
 
 #[test]
