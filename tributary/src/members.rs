@@ -15,12 +15,16 @@ pub const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// The largest transaction any chain may be configured with, in bytes.
 pub const MAX_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 
+/// What a body needs beside its transactions: their count.
+const COUNT_BYTES: usize = 4;
+
 /// Bounds every member must agree on, as they decide which block is valid; part of the genesis hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Limits {
     /// The largest block body, in bytes; at most [`MAX_BODY_BYTES`].
     pub body_bytes: u32,
-    /// The largest encoded transaction, in bytes; at most [`MAX_TRANSACTION_BYTES`] and the body.
+    /// The largest encoded transaction, in bytes; at most [`MAX_TRANSACTION_BYTES`], and four less than
+    /// the body, as that also holds their count.
     pub transaction_bytes: u32,
 }
 
@@ -59,7 +63,7 @@ pub enum MembersError {
     #[error("total weight {0} where at most {MAX_TOTAL_WEIGHT} is allowed")]
     Weight(u64),
     /// The limits contradict themselves or the bounds of this program.
-    #[error("limits {0:?} are not usable: 1 ≤ transaction ≤ body ≤ {MAX_BODY_BYTES}")]
+    #[error("limits {0:?} are not usable: 1 ≤ transaction ≤ body - 4 ≤ {MAX_BODY_BYTES} - 4")]
     Limits(Limits),
 }
 
@@ -101,7 +105,7 @@ impl Members {
         }
         if (limits.transaction() == 0)
             || (limits.transaction() > MAX_TRANSACTION_BYTES)
-            || (limits.transaction() > limits.body())
+            || (limits.transaction() > limits.body().saturating_sub(COUNT_BYTES))
             || (limits.body() > MAX_BODY_BYTES)
         {
             return Err(MembersError::Limits(limits));

@@ -1,7 +1,7 @@
 //! Transactions which wait for a block. In memory only: authors send again until included, so whatever a
 //! bound drops comes back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use processor_messages::{Validator, encode};
 
@@ -99,7 +99,8 @@ impl Mempool {
         let hash = transaction.hash();
         let size = encode(transaction).len();
         let load = self.unsigned_load.get(&from).copied().unwrap_or_default();
-        let fits = (size <= members.limits().transaction())
+        let most = members.limits().transaction().min(unsigned_share(members.limits().body()));
+        let fits = (size <= most)
             && (load.count < self.config.unsigned_per_member)
             && (load.bytes.saturating_add(size) <= self.config.unsigned_bytes_per_member);
         if !fits || self.unsigned.contains_key(&hash) {
@@ -126,23 +127,36 @@ impl Mempool {
         self.evidence.get(&evidence.validator) == Some(evidence)
     }
 
-    /// Everything in the order of a block: evidence, unsigned, then signed ones, one of each signer in turn,
-    /// beginning at a place that moves with the height.
-    pub(super) fn in_turn(&self, height: u64) -> Vec<Transaction> {
+    /// What a block of `body` bytes at this height is filled with, in its order, so that nobody crowds out
+    /// others: evidence; unsigned ones within their share; of each signer what fits into an equal share of
+    /// the body; then the rest, one of each signer in turn. Who comes first moves with the height.
+    pub(super) fn in_turn(&self, height: u64, body: usize) -> Vec<Transaction> {
         let mut all: Vec<_> = self.evidence.values().cloned().map(Transaction::Evidence).collect();
-        all.extend(self.unsigned.values().map(|(transaction, _)| transaction.clone()));
-        let mut queues: Vec<_> = self.signed.values().map(|of| of.values()).collect();
-        if !queues.is_empty() {
-            let at = usize::try_from(height).unwrap_or(0).checked_rem(queues.len()).unwrap_or(0);
-            queues.rotate_left(at);
+        let mut brought: BTreeMap<Validator, VecDeque<Transaction>> = BTreeMap::new();
+        for (transaction, from) in self.unsigned.values() {
+            brought.entry(*from).or_default().push_back(transaction.clone());
         }
-        loop {
-            let before = all.len();
-            all.extend(queues.iter_mut().filter_map(Iterator::next).cloned().map(Transaction::Signed));
-            if all.len() == before {
-                return all;
+        let mut room = unsigned_share(body);
+        all.extend(taking_turns(rotated(brought, height)).take_while(|transaction| {
+            let left = room.checked_sub(encode(transaction).len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        }));
+        let queue = |of: &BTreeMap<_, SignedTransaction>| -> VecDeque<_> {
+            of.values().cloned().map(Transaction::Signed).collect()
+        };
+        let mut queues =
+            rotated(self.signed.iter().map(|(signer, of)| (*signer, queue(of))).collect(), height);
+        let share = body.checked_div(queues.len()).unwrap_or(0);
+        for queue in &mut queues {
+            let mut room = share;
+            while let Some(next) = queue.pop_front_if(|next| encode(next).len() <= room) {
+                room = room.saturating_sub(encode(&next).len());
+                all.push(next);
             }
         }
+        all.extend(taking_turns(queues));
+        all
     }
 
     /// Forgets what an included transaction settles.
@@ -179,4 +193,31 @@ impl Mempool {
             self.signed.remove(&signed.signer);
         }
     }
+}
+
+/// What unsigned transactions, for which nobody answers, may take of a body.
+fn unsigned_share(body: usize) -> usize {
+    body / 4
+}
+
+/// The queues, beginning with another one at each height.
+fn rotated(queues: BTreeMap<Validator, VecDeque<Transaction>>, height: u64) -> Vec<VecDeque<Transaction>> {
+    let mut queues: Vec<_> = queues.into_values().collect();
+    let at = usize::try_from(height).unwrap_or(0).checked_rem(queues.len()).unwrap_or(0);
+    queues.rotate_left(at);
+    queues
+}
+
+/// One of each queue, then the next one of each, until all are empty.
+fn taking_turns(queues: Vec<VecDeque<Transaction>>) -> impl Iterator<Item = Transaction> {
+    let mut waiting = VecDeque::from(queues);
+    std::iter::from_fn(move || {
+        while let Some(mut queue) = waiting.pop_front() {
+            if let Some(next) = queue.pop_front() {
+                waiting.push_back(queue);
+                return Some(next);
+            }
+        }
+        None
+    })
 }

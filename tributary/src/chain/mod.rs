@@ -42,6 +42,8 @@ pub use queries::{
 pub const MAX_TRANSACTIONS: usize = 65_536;
 /// The most own transactions repeated at a time; also at most twice a transaction's limit in bytes.
 const MOST_RESENT: usize = 64;
+/// The most announcements of one message.
+const MOST_HOLDINGS: usize = provided::REPEATED * MAX_KINDS as usize;
 /// The most own transactions looked through for those whose turn it is.
 const MOST_OWN: usize = 4096;
 
@@ -99,7 +101,7 @@ pub enum ChainInput {
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 enum Gossip {
     Transaction(Box<Transaction>),
-    Holding(List<Holding, MOST_RESENT>),
+    Holding(List<Holding, MOST_HOLDINGS>),
 }
 
 /// Transactions in a block's body.
@@ -181,6 +183,14 @@ impl Chain {
         kind: Kind,
         payload: &Payload,
     ) -> Result<Vec<Say>, Halt> {
+        let size = encode(&Transaction::Provided { kind, payload: payload.clone() }).len();
+        if size > members.limits().transaction() {
+            return Err(Halt::new(format!(
+                "what was derived of kind {} takes {size} bytes, more than a transaction may have, and can never be \
+                 ordered; report this",
+                kind.0
+            )));
+        }
         let holding = provided::provide(txn, members.genesis(), kind, payload)?;
         let Some(holding) = holding else { return Ok(Vec::new()) };
         self.announced.note(members, self.me, &holding);
@@ -296,7 +306,7 @@ impl Application for Chain {
                 body.push(transaction)?;
             }
         }
-        for transaction in self.mempool.in_turn(slot.height.0) {
+        for transaction in self.mempool.in_turn(slot.height.0, slot.limit) {
             body.push(transaction)?;
         }
         let transactions = body.finish();
@@ -376,7 +386,7 @@ impl Application for Chain {
 
     fn resend(&mut self, db: &dyn Read, members: &Members) -> Result<Vec<Say>, Halt> {
         let mut says = self.own_due(db, members)?;
-        let holdings = provided::holdings(db, members.genesis(), MOST_RESENT)?;
+        let holdings = provided::holdings(db, members.genesis())?;
         for holding in &holdings {
             self.announced.note(members, self.me, holding);
         }

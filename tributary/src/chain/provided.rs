@@ -13,6 +13,8 @@ use crate::{Halt, Kind, Members, Payload, Transaction, hash::hash, latest_decide
 pub const MAX_KINDS: u8 = 16;
 /// How far beyond what is agreed announcements are remembered.
 const NEAR: u32 = 64;
+/// How many of each kind are announced again at a time, so that a kind that waits silences no other.
+pub(super) const REPEATED: usize = 16;
 
 /// "I derived this": a hint without meaning for consensus.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -131,14 +133,15 @@ fn advance_to(txn: &mut dyn Txn, genesis: Genesis, decided: u64) -> Result<(), H
     Ok(())
 }
 
-/// What we hold and is not agreed yet, up to `limit`, for announcing it.
-pub(super) fn holdings(db: &dyn Read, genesis: Genesis, limit: usize) -> Result<Vec<Holding>, StoreError> {
-    let rows = rows::LOCAL.scan(db, &genesis, None, limit)?;
-    let holding = |((_, kind, ordinal), payload): ((Genesis, u8, u32), Payload)| {
-        let kind = Kind(kind);
-        Holding { kind, ordinal, hash: payload_hash(kind, &payload) }
-    };
-    Ok(rows.into_iter().map(holding).collect())
+/// What we hold and is not agreed yet, the next [`REPEATED`] of each kind, for announcing it.
+pub(super) fn holdings(db: &dyn Read, genesis: Genesis) -> Result<Vec<Holding>, StoreError> {
+    let mut holdings = Vec::new();
+    for kind in (0..MAX_KINDS).map(Kind) {
+        for ((_, _, ordinal), payload) in rows::LOCAL.scan(db, &(genesis, kind.0), None, REPEATED)? {
+            holdings.push(Holding { kind, ordinal, hash: payload_hash(kind, &payload) });
+        }
+    }
+    Ok(holdings)
 }
 
 /// Whether an announcement is about something that may be ordered soon.

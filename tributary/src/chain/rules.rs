@@ -112,6 +112,8 @@ fn class(transaction: &Transaction) -> u8 {
 pub(super) struct Filler<'a> {
     overlay: Overlay<'a>,
     class: u8,
+    /// Kinds of which something did not fit: what follows it would take its ordinal.
+    full: BTreeSet<Kind>,
     room: usize,
     limit: usize,
     transactions: Vec<Transaction>,
@@ -122,6 +124,7 @@ impl<'a> Filler<'a> {
         Self {
             overlay: Overlay::new(db, members.genesis()),
             class: 0,
+            full: BTreeSet::new(),
             // Four bytes for the count.
             room: slot.limit.saturating_sub(4),
             limit: members.limits().transaction(),
@@ -131,6 +134,13 @@ impl<'a> Filler<'a> {
 
     /// Adds a transaction if it fits and is valid there; drops it otherwise.
     pub(super) fn push(&mut self, transaction: Transaction) -> Result<(), StoreError> {
+        let kind = match &transaction {
+            Transaction::Provided { kind, .. } => Some(*kind),
+            Transaction::Evidence(_) | Transaction::Unsigned(_) | Transaction::Signed(_) => None,
+        };
+        if kind.is_some_and(|kind| self.full.contains(&kind)) {
+            return Ok(());
+        }
         let size = encode(&transaction).len();
         let fits = (size <= self.limit.min(self.room))
             && (class(&transaction) >= self.class)
@@ -139,6 +149,8 @@ impl<'a> Filler<'a> {
             self.room = self.room.saturating_sub(size);
             self.class = class(&transaction);
             self.transactions.push(transaction);
+        } else {
+            self.full.extend(kind);
         }
         Ok(())
     }

@@ -375,6 +375,78 @@ fn memory_is_bounded_by_signer_and_by_member() {
     assert_eq!(bench.chain.pending(), config.pending_per_signer + config.unsigned_per_member + fit);
 }
 
+/// `TRIB-27`: members who fill memory with what nobody signed, or with large transactions, keep nobody else's out.
+#[test]
+fn nobody_crowds_the_transactions_of_others_out_of_a_block() {
+    let mut bench = Bench::new();
+    let genesis = Genesis([7; 32]);
+    for (by, n) in [(2u8, 0u8), (2, 1), (3, 2), (3, 3)] {
+        let unsigned = Payload::new(vec![n; 500_000]).unwrap();
+        bench.hear(by, &Transaction::Unsigned(unsigned));
+        let large = Payload::new(vec![n; 900_000]).unwrap();
+        let large = SignedTransaction::sign(genesis, &key(by), order(&n.to_string()), 0, large);
+        bench.hear(by, &Transaction::Signed(large));
+    }
+    let honest: Vec<_> = (0..3).map(|nonce| signed(genesis, 1, "a", nonce)).collect();
+    honest.iter().for_each(|transaction| bench.hear(1, transaction));
+    assert_eq!(bench.chain.pending(), 4 + 4 + 3);
+    for _ in 0..4 {
+        let block = bench.build(0);
+        let unsigned = block.iter().filter(|t| matches!(t, Transaction::Unsigned(_))).count();
+        assert_eq!(unsigned, 1, "they have a share, and no more");
+        assert!(honest.iter().all(|transaction| block.contains(transaction)));
+        assert!(!is_invalid(&bench.check(&block)));
+        // The chain moves on with nothing of it, so that another signer comes first.
+        bench.decide(&[]).unwrap();
+    }
+}
+
+/// `TRIB-13`: what does not fit into a block keeps its ordinal; what follows it waits too.
+#[test]
+fn a_provided_transaction_that_does_not_fit_holds_back_those_after_it() {
+    let mut bench = Bench::new();
+    let large = |byte| Payload::new(vec![byte; 1_000_000]).unwrap();
+    let payloads = [large(1), large(2), large(3), payload("small")];
+    for payload in &payloads {
+        let provide = ChainInput::Provide { kind: Kind(0), payload: payload.clone() };
+        let says = bench.input(provide).unwrap();
+        let [Say::Gossip(holding)] = &says[..] else { panic!("{says:?}") };
+        (1..4).for_each(|by| bench.heard(by, holding));
+    }
+    let first = bench.build(0);
+    let provided = |n: usize| Transaction::Provided { kind: Kind(0), payload: payloads[n].clone() };
+    assert_eq!(first, [provided(0), provided(1)]);
+    assert_eq!(bench.check(&first), Verdict::Valid);
+    bench.decide(&first).unwrap();
+    assert_eq!(bench.build(0), [provided(2), provided(3)]);
+}
+
+/// `TRIB-12`, `TRIB-22`: what can never be ordered stops the chain with a reason instead of silently.
+#[test]
+fn deriving_more_than_a_transaction_may_hold_halts() {
+    let mut bench = Bench::new();
+    let payload = Payload::new(vec![0; 1024 * 1024]).unwrap();
+    let halt = bench.input(ChainInput::Provide { kind: Kind(0), payload }).unwrap_err();
+    assert!(halt.reason.contains("can never be ordered"), "{halt}");
+}
+
+/// `TRIB-28`: many of one kind that nobody else holds do not silence those of another.
+#[test]
+fn what_is_held_of_every_kind_is_announced_again() {
+    let mut bench = Bench::new();
+    for n in 0..70 {
+        bench.provide(0, &n.to_string()).unwrap();
+    }
+    bench.provide(1, "of another kind").unwrap();
+    let (chain, members) = (&mut bench.chain, &bench.members);
+    let says = bench.store.read(|db| chain.resend(db, members)).unwrap();
+    let [Say::Gossip(bytes)] = &says[..] else { panic!("{says:?}") };
+    // The kind of gossip, the count, then kind, ordinal and hash of each.
+    let kinds: Vec<_> = bytes[5..].chunks(37).map(|holding| holding[0]).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == 0).count(), 16);
+    assert_eq!(kinds.iter().filter(|kind| **kind == 1).count(), 1);
+}
+
 /// `TRIB-20`
 #[test]
 fn an_own_transaction_is_stored_and_its_successor_waits_for_it() {
