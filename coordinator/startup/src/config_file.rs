@@ -61,8 +61,11 @@ impl ConfigFile {
             let start = error.span().unwrap_or(0..0).start;
             let index = self.text.get(..start).map_or(0, |before| before.matches('\n').count());
             let source = self.text.lines().nth(index).unwrap_or_default();
-            let message =
-                if is_secret(source) { redact_quoted(error.message()) } else { error.message().to_owned() };
+            let message = if is_secret(source) || source.contains('@') {
+                redact_quoted(error.message())
+            } else {
+                error.message().to_owned()
+            };
             self.complain(index, &message, "correct that line; the README names every setting")
         })
     }
@@ -103,11 +106,17 @@ fn is_secret(line: &str) -> bool {
     secret && !name.ends_with("_file")
 }
 
+/// A line without the value if it may be a secret, or without the user information of a URL.
 fn redact(line: &str) -> String {
-    match line.split_once('=') {
-        Some((name, _)) if is_secret(line) => format!("{name}= (redacted)"),
-        _ => line.chars().take(120).collect(),
+    if let Some((name, _)) = line.split_once('=').filter(|_| is_secret(line)) {
+        return format!("{name}= (redacted)");
     }
+    let shown: String =
+        match line.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?))) {
+            Some((scheme, (_, host))) => format!("{scheme}://(redacted)@{host}"),
+            None => line.to_owned(),
+        };
+    shown.chars().take(120).collect()
 }
 
 /// Replaces what a parser's message quotes of the value.

@@ -10,20 +10,19 @@ use crate::{Failure, Kind};
 /// Opens a data directory.
 ///
 /// # Errors
-/// [`Failure`] of kind [`Kind::Disk`], or [`Kind::Config`] if the directory is somebody else's.
+/// [`Failure`] of kind [`Kind::Disk`].
 pub fn open_store(path: &Path) -> Result<DiskStore, Failure> {
     DiskStore::open(path).map_err(|error| {
-        let (kind, code) = match &error {
-            OpenError::NotAStore { .. } => (Kind::Config, "DATA_DIR_FOREIGN"),
-            OpenError::Locked { .. } => (Kind::Disk, "DATA_DIR_IN_USE"),
-            OpenError::Version { .. } => (Kind::Disk, "DATA_DIR_VERSION"),
-            OpenError::CorruptLog { .. } | OpenError::Tables { .. } => (Kind::Disk, "DATA_DIR_DAMAGED"),
-            OpenError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                (Kind::Disk, "DISK_FULL")
-            }
-            OpenError::Io { .. } => (Kind::Disk, "DATA_DIR_UNUSABLE"),
+        let code = match &error {
+            OpenError::NotAStore { .. } => "DATA_DIR_FOREIGN",
+            OpenError::Locked { .. } => "DATA_DIR_IN_USE",
+            OpenError::Version { .. } => "DATA_DIR_VERSION",
+            OpenError::CorruptLog { .. } | OpenError::Tables { .. } => "DATA_DIR_DAMAGED",
+            OpenError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => "DISK_FULL",
+            OpenError::Io { .. } => "DATA_DIR_UNUSABLE",
         };
-        Failure { kind, code, what: error.to_string(), remedy: "nothing was changed".to_owned() }
+        let remedy = "nothing was changed".to_owned();
+        Failure { kind: Kind::Disk, code, what: error.to_string(), remedy }
     })
 }
 

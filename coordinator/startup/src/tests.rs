@@ -70,6 +70,9 @@ fn a_value_that_cannot_work_is_shown_where_it_stands() {
     assert!(said("peers.port").contains("a.toml:5:"));
     assert!(said("a.b.secret_port").contains("a.toml:7:") && !said("a.b.secret_port").contains('4'));
     assert!(said("missing").contains("a.toml:1:"));
+    let url =
+        ConfigFile::new("a.toml", "url = \"http://me:hunter2@host/\"").wrong("url", "write http://host");
+    assert!(url.to_string().contains("`url = \"http://(redacted)@host/\"`"), "{url}");
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn a_data_directory_that_cannot_be_used_is_named() {
     let foreign = dir.path().join("foreign");
     std::fs::create_dir(&foreign).unwrap();
     std::fs::write(foreign.join("else"), "").unwrap();
-    assert_eq!(of(&foreign), ("DATA_DIR_FOREIGN", 78));
+    assert_eq!(of(&foreign), ("DATA_DIR_FOREIGN", 74));
     let used = dir.path().join("used");
     let store = open_store(&used).unwrap();
     assert_eq!(of(&used), ("DATA_DIR_IN_USE", 74));

@@ -191,20 +191,18 @@ fn a_directory_of_another_version_or_in_use_is_refused_by_name() {
         let data = net.testnet.layout.service(0, service).join("data");
         let store = DiskStore::open(&data).unwrap();
         let holder = format!("in use by process {}", std::process::id());
-        let code = if let Service::Processor(_) = service { UNAVAILABLE } else { DISK };
-        run_node(NODE, service.role(), &config).reason(code, &[&holder, "stop that process"]);
+        run_node(NODE, service.role(), &config).reason(DISK, &[&holder, "stop that process"]);
         store.close().unwrap();
         drop(store);
 
         fs::write(data.join("FORMAT"), "headwater store 999\n").unwrap();
-        let code = if let Service::Processor(_) = service { CONFIG } else { DISK };
         let name = data.join("FORMAT").display().to_string();
         run_node(NODE, service.role(), &config)
-            .reason(code, &[&name, "headwater store 999", "run the version"]);
+            .reason(DISK, &[&name, "headwater store 999", "run the version"]);
 
         fs::remove_dir_all(&data).unwrap();
         fs::create_dir(&data).unwrap();
         fs::write(data.join("holiday.jpg"), [0; 16]).unwrap();
-        run_node(NODE, service.role(), &config).reason(code, &["is no store"]);
+        run_node(NODE, service.role(), &config).reason(DISK, &["is no store"]);
     }
 }

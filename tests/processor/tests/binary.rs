@@ -125,7 +125,7 @@ fn what_an_operator_got_wrong_is_named_with_code_78() {
     fs::create_dir(dir.path().join("data")).unwrap();
     fs::write(dir.path().join("data/something"), "else").unwrap();
     fs::write(&path, text).unwrap();
-    assert!(refused(dir.path(), 78).contains("is no store"));
+    assert!(refused(dir.path(), 74).contains("is no store"));
 }
 
 #[test]
