@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 
-use coordinator_startup::Failure;
+use coordinator_startup::{ConfigFile, Failure};
 use processor_messages::{ChainGenesis, Network};
 use serde::Deserialize;
 
@@ -51,7 +51,7 @@ pub struct Config {
     pub queue: Queue,
     /// The operator's HTTP.
     pub api: Api,
-    /// Tributaries; the same for all validators of a testnet, or left out.
+    /// Tributaries.
     #[serde(default)]
     pub tributary: Tributary,
     /// Logs.
@@ -115,26 +115,17 @@ pub struct Api {
     pub listen: SocketAddr,
 }
 
-/// Timing of tributaries and attempts.
+/// This node's pace in tributaries. What a set must share is in the base chain's network parameters.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tributary {
     /// From a block to the next while blocks are due, in milliseconds.
     pub block_interval_ms: u64,
-    /// Blocks which attempt 0 of a topic may take.
-    pub attempt_blocks: u64,
-    /// Blocks which a collection of participations stays open once it has the threshold.
-    pub grace_blocks: u32,
 }
 
 impl Default for Tributary {
     fn default() -> Self {
-        let parameters = coordinator_core::Parameters::default();
-        Self {
-            block_interval_ms: 3_000,
-            attempt_blocks: parameters.attempt_blocks,
-            grace_blocks: parameters.grace_blocks,
-        }
+        Self { block_interval_ms: 3_000 }
     }
 }
 
@@ -177,82 +168,49 @@ impl Config {
     /// # Errors
     /// [`Failure`] naming file, line, value and remedy.
     pub fn load(path: &Path) -> Result<Self, Failure> {
-        let mut config: Self = coordinator_startup::load(path)?;
+        let file = ConfigFile::read(path)?;
+        let mut config: Self = file.parse()?;
         let base = path.parent().unwrap_or(Path::new("."));
         for relative in [&mut config.data_dir, &mut config.key_file, &mut config.queue.key_file] {
             *relative = base.join(&*relative);
         }
-        config.check(path)?;
+        config.check(path, &file)?;
         Ok(config)
     }
 
-    fn check(&self, path: &Path) -> Result<(), Failure> {
-        let wrong = |key: &str, value: &str, remedy: &str| {
-            let place = Place::find(path, key);
-            Err(Failure::config(format!("{place}: {key} = {value:?} cannot work"), remedy))
-        };
+    fn check(&self, path: &Path, file: &ConfigFile) -> Result<(), Failure> {
         let url = &self.base_chain.url;
+        if url.contains('@') {
+            // Not shown: what precedes it may be a password.
+            let what = format!("{}: base_chain.url holds a user or password", path.display());
+            return Err(Failure::config(what, "write http://host:port; the JSON-RPC takes no password"));
+        }
         let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
         if address.is_none_or(|a| a.is_empty() || a.contains(char::is_whitespace)) {
-            return wrong("url", &redact_url(url), "write http://host:port of the base chain's JSON-RPC");
+            return Err(file.wrong("base_chain.url", "write http://host:port of the base chain's JSON-RPC"));
         }
-        for address in &self.p2p.advertise {
-            let port = address.rsplit_once(':').and_then(|(host, port)| {
-                port.parse::<u16>().ok().filter(|port| !host.is_empty() && *port != 0)
-            });
-            if port.is_none() {
-                return wrong(
-                    "advertise",
-                    address,
-                    "write host:port at which other validators reach this one",
-                );
-            }
+        if !self.p2p.advertise.iter().all(|address| is_dialable(address)) {
+            return Err(
+                file.wrong("p2p.advertise", "write host:port at which other validators reach this one")
+            );
         }
         let advertised = coordinator_base_chain::MAX_ADDRESSES;
         if self.p2p.advertise.len() > advertised {
-            let count = self.p2p.advertise.len().to_string();
-            return wrong("advertise", &count, &format!("give at most {advertised} addresses"));
+            return Err(file.wrong("p2p.advertise", format!("give at most {advertised} addresses")));
         }
         if !(50..=60_000).contains(&self.tributary.block_interval_ms) {
-            let value = self.tributary.block_interval_ms.to_string();
-            return wrong("block_interval_ms", &value, "choose 50 to 60000 milliseconds");
-        }
-        if self.tributary.attempt_blocks == 0 {
-            return wrong("attempt_blocks", "0", "give an attempt at least one block");
+            return Err(file.wrong("tributary.block_interval_ms", "choose 50 to 60000 milliseconds"));
         }
         Ok(())
     }
 }
 
-/// A URL without what may be a password in it.
-fn redact_url(url: &str) -> String {
-    match url.split_once('@') {
-        Some((_, host)) => format!("(redacted)@{host}"),
-        None => url.to_owned(),
-    }
-}
-
-/// File and line of a key.
-struct Place {
-    path: PathBuf,
-    line: usize,
-}
-
-impl Place {
-    fn find(path: &Path, key: &str) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let is_key = |line: &str| {
-            line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-        };
-        let line = text.lines().position(is_key).map_or(1, |index| index.saturating_add(1));
-        Self { path: path.to_owned(), line }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.path.display(), self.line)
-    }
+/// Whether this is `host:port`, as the base chain takes it.
+fn is_dialable(address: &str) -> bool {
+    let port = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| port.parse::<u16>().ok().filter(|port| !host.is_empty() && (*port != 0)));
+    port.is_some()
 }
 
 #[cfg(test)]

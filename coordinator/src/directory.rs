@@ -55,7 +55,7 @@ pub(crate) async fn claim<S: Store>(
 ) -> Result<Option<BaseBlock>, Failure> {
     let marker = std::fs::read_to_string(marker_path(key_file)).ok();
     let marker = marker.map(|text| text.trim().to_owned());
-    let disk = |error: coordinator_store::StoreError| crate::service::store_failure(&error);
+    let disk = |error: coordinator_store::StoreError| coordinator_startup::store_failure(&error);
     let known = store.read(|db| OWNER.get(db, &())).map_err(disk)?;
     let owner = if let Some(owner) = known {
         check(&owner, identity)?;

@@ -9,17 +9,18 @@
 use std::{
     future::Future,
     net::SocketAddr,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use coordinator_base_chain::{BaseChain, ChainError, ClientConfig, Head, RpcClient};
-use coordinator_core::{Identity, Parameters};
+use coordinator_core::Identity;
 use coordinator_keys::{KeyFileError, SecretKey, read_key_file};
 use coordinator_message_queue::MessageQueue;
-use coordinator_startup::{Failure, Kind};
+use coordinator_startup::{Failure, Kind, open_store, store_failure};
 use coordinator_store::{Store, StoreError};
-use coordinator_store_disk::{DiskStore, OpenError};
+use coordinator_store_disk::DiskStore;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -94,31 +95,6 @@ fn key(path: &std::path::Path) -> Result<SecretKey, Failure> {
         };
         failure(Kind::Config, code, error.to_string(), "correct key_file in the configuration, or the file")
     })
-}
-
-fn open_store(path: &std::path::Path) -> Result<DiskStore, Failure> {
-    DiskStore::open(path).map_err(|error| {
-        let code = match &error {
-            OpenError::Version { .. } => "DATA_DIR_VERSION",
-            OpenError::Locked { .. } => "DATA_DIR_IN_USE",
-            OpenError::NotAStore { .. } => "DATA_DIR_FOREIGN",
-            OpenError::CorruptLog { .. } | OpenError::Tables { .. } => "DATA_DIR_DAMAGED",
-            OpenError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "DISK_FULL",
-            OpenError::Io { .. } => "DATA_DIR_UNUSABLE",
-        };
-        failure(Kind::Disk, code, error.to_string(), "nothing was changed")
-    })
-}
-
-/// A store which failed while the service ran.
-pub(crate) fn store_failure(error: &StoreError) -> Failure {
-    let full = error.to_string().contains("No space left");
-    let (code, remedy) = if full {
-        ("DISK_FULL", "make room on the disk of data_dir and start again; nothing durable was lost")
-    } else {
-        ("STORE_FAILED", "check the disk of data_dir and start again; nothing durable was lost")
-    };
-    failure(Kind::Disk, code, error.to_string(), remedy)
 }
 
 fn chain_failure(error: &ChainError) -> Failure {
@@ -199,14 +175,8 @@ impl<C: BaseChain> Service<C> {
     pub async fn start_on(config: Config, chain: C) -> Result<Self, Failure> {
         let validator_key = key(&config.key_file)?;
         let service_key = key(&config.queue.key_file)?;
-        let parameters = Parameters {
-            attempt_blocks: config.tributary.attempt_blocks,
-            grace_blocks: config.tributary.grace_blocks,
-            ..Parameters::default()
-        };
         let networks = config.queue.processors.keys().copied().collect();
-        let identity =
-            Arc::new(Identity { key: validator_key, chain: config.base_chain.chain, networks, parameters });
+        let identity = Arc::new(Identity { key: validator_key, chain: config.base_chain.chain, networks });
         tracing::info!(validator = %identity.validator(), data_dir = %config.data_dir.display(), "starts");
         let store = open_store(&config.data_dir)?;
         let head = reach(&chain).await?;
@@ -401,17 +371,6 @@ impl<S: Store> Tasks<S> {
 /// # Errors
 /// As [`run`].
 pub fn run_to_signal(config: Config) -> Result<(), Failure> {
-    let internal = |error: std::io::Error| {
-        failure(Kind::Internal, "RUNTIME", error.to_string(), "raise the limits of threads and files")
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(internal)?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
-        run(config, async move {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        })
-        .await
-    })
+    let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
+    coordinator_startup::run_to_signal(threads, |shutdown| run(config, shutdown))
 }

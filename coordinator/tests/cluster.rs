@@ -12,7 +12,8 @@ use std::{
 
 use coordinator::{Config, Failure, Service};
 use coordinator_base_chain::{
-    Call, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction, ValidatorInfo, signing,
+    Call, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction, TributaryParameters,
+    ValidatorInfo, signing,
 };
 use coordinator_keys::{SecretKey, write_key_file};
 use coordinator_message_queue::Client;
@@ -93,6 +94,7 @@ fn declaration(weights: &[u16]) -> SetDeclaration {
         members: weights.iter().enumerate().map(member).collect(),
         threshold: threshold(KeyShares(weights.iter().sum())),
         key_gen_deadline: BaseBlock(1_000_000),
+        tributary: TributaryParameters { attempt_blocks: 20, longest_attempt: 11, grace_blocks: 0 },
     }
 }
 
@@ -219,8 +221,6 @@ bitcoin = "{processor}"
 listen = "127.0.0.1:0"
 [tributary]
 block_interval_ms = 100
-attempt_blocks = 20
-grace_blocks = 0
 "#
     )
 }

@@ -7,7 +7,7 @@ use processor_messages::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Addresses, NetworkCurve, Signers};
+use crate::{Addresses, NetworkCurve, Signers, TributaryParameters};
 
 /// One validator of a declared set.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct SetDeclaration {
     pub threshold: KeyShares,
     /// The first block at which the set is dropped if it has no keys by then.
     pub key_gen_deadline: BaseBlock,
+    /// How long things last in its tributary.
+    pub tributary: TributaryParameters,
 }
 
 impl SetDeclaration {

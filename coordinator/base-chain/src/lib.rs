@@ -32,7 +32,7 @@ pub use event::{Event, SetDeclaration, SetMember, UndeclaredReason};
 pub use memory::MemoryChain;
 pub use query::{
     AccountInfo, Head, NetworkInfo, NetworkParameters, PendingSlashReport, SetInfo, SetState,
-    TransactionStatus, ValidatorInfo,
+    TransactionStatus, TributaryParameters, ValidatorInfo,
 };
 pub use refusal::Refusal;
 pub use transaction::{

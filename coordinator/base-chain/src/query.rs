@@ -24,6 +24,37 @@ pub struct Head {
     pub time_unix_ms: u64,
 }
 
+/// How long things last in the tributaries of a network's sets, in tributary blocks. Every member of a set
+/// uses the same, so they are facts of the base chain and part of each set's declaration (`BASE-17`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TributaryParameters {
+    /// Blocks which attempt 0 of a topic may take; each further attempt this many more. 1 to 10,000.
+    pub attempt_blocks: u32,
+    /// From this attempt on the time no longer grows. At most 1,000.
+    pub longest_attempt: u32,
+    /// Blocks which a collection of participations stays open once it has the threshold. At most 10,000.
+    pub grace_blocks: u32,
+}
+
+impl Default for TributaryParameters {
+    fn default() -> Self {
+        Self { attempt_blocks: 30, longest_attempt: 11, grace_blocks: 5 }
+    }
+}
+
+impl TributaryParameters {
+    /// What no set can work with; `None` if all is well.
+    pub fn problem(&self) -> Option<&'static str> {
+        let problems = [
+            (!(1..=10_000).contains(&self.attempt_blocks), "attempt_blocks is not 1 to 10000"),
+            (self.longest_attempt > 1_000, "longest_attempt is above 1000"),
+            (self.grace_blocks > 10_000, "grace_blocks is above 10000"),
+        ];
+        problems.into_iter().find_map(|(wrong, what)| wrong.then_some(what))
+    }
+}
+
 /// What the genesis fixed for a network.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct NetworkParameters {
@@ -41,6 +72,8 @@ pub struct NetworkParameters {
     pub key_gen_deadline_blocks: u64,
     /// Blocks from the handover until the former set is retired without a slash report.
     pub slash_report_deadline_blocks: u64,
+    /// How long things last in the tributaries of its sets.
+    pub tributary: TributaryParameters,
 }
 
 /// Where a set is in its life.

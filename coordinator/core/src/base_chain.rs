@@ -164,6 +164,7 @@ fn declared(step: &mut Step<'_>, block: &Block, declaration: &SetDeclaration) ->
     let spec = SetSpec::new(step.me.chain, block.number(), block.hash(), declaration);
     let reason = match &spec {
         None => Some("more validators than a set may have".to_owned()),
+        Some(spec) if spec.parameters.problem().is_some() => spec.parameters.problem().map(str::to_owned),
         Some(spec) if spec.n() > KeyShares(MAX_KEY_SHARES) => {
             Some("more key shares than a set may have".to_owned())
         }

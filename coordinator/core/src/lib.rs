@@ -32,7 +32,7 @@ mod step;
 
 pub use error::Error;
 pub use notice::Notice;
-pub use step::{Identity, Parameters, Randomness, Step};
+pub use step::{Identity, Randomness, Step};
 
 #[cfg(test)]
 mod tests;

@@ -19,31 +19,12 @@ pub struct Identity {
     pub chain: ChainGenesis,
     /// The networks for which a processor is configured.
     pub networks: Vec<Network>,
-    /// The numbers which the rules use.
-    pub parameters: Parameters,
 }
 
 impl Identity {
     /// Our account.
     pub fn validator(&self) -> Validator {
         Validator(self.key.public().to_bytes())
-    }
-}
-
-/// Numbers which every validator of a set must use alike.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Parameters {
-    /// How many tributary blocks attempt 0 of a topic may take; each further attempt this many more.
-    pub attempt_blocks: u64,
-    /// From this attempt on the time no longer grows.
-    pub longest_attempt: u32,
-    /// How many further tributary blocks a collection of participations stays open once it has the threshold.
-    pub grace_blocks: u32,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Self { attempt_blocks: 30, longest_attempt: 11, grace_blocks: 5 }
     }
 }
 

@@ -66,8 +66,11 @@ fn a_bad_url_is_named_without_what_may_be_a_password() {
         assert!(text.contains("coordinator.toml:5") && text.contains(url), "{text}");
         assert!(text.contains("http://host:port"), "{text}");
     }
-    let text = line(&GOOD.replace("http://127.0.0.1:9944", "https://user:hunter2@host"));
-    assert!(!text.contains("hunter2"), "{text}");
+    for scheme in ["http", "https"] {
+        let url = format!("{scheme}://user:hunter2@host");
+        let text = line(&GOOD.replace("http://127.0.0.1:9944", &url));
+        assert!(text.contains("base_chain.url") && !text.contains("hunter2"), "{text}");
+    }
 }
 
 #[test]
@@ -75,6 +78,15 @@ fn an_address_which_nobody_can_dial_is_named() {
     for address in ["host", "host:0", ":30", "host:port"] {
         let text = line(&GOOD.replace("localhost:3000", address));
         assert!(text.contains("advertise") && text.contains("host:port at which"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_set_must_share_is_not_an_operators_to_set() {
+    // BASE-17: members configured differently would diverge.
+    for key in ["attempt_blocks", "longest_attempt", "grace_blocks"] {
+        let text = line(&format!("{GOOD}[tributary]\n{key} = 7\n"));
+        assert!(text.contains("unknown field") && text.contains(key), "{text}");
     }
 }
 

@@ -1,4 +1,3 @@
-use coordinator_core::Parameters;
 use coordinator_keys::SecretKey;
 use coordinator_store::MemoryStore;
 
@@ -6,12 +5,7 @@ use super::*;
 
 fn identity(key: u8, chain: u8) -> Identity {
     let key = SecretKey::from_bytes(&std::array::from_fn(|i| if i == 0 { key } else { 0 })).unwrap();
-    Identity {
-        key,
-        chain: ChainGenesis([chain; 32]),
-        networks: Vec::new(),
-        parameters: Parameters::default(),
-    }
+    Identity { key, chain: ChainGenesis([chain; 32]), networks: Vec::new() }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use processor_messages::{Amount, BaseBlock, BatchId, Session};
 use super::{CHAIN, batch, key_pair, network, set};
 use crate::{
     BaseChain, ChainError, Event, MemoryChain, NetworkCurve, NetworkParameters, Refusal, SetDeclaration,
-    SetState, Signers, Transaction, TransactionStatus, signing,
+    SetState, Signers, Transaction, TransactionStatus, TributaryParameters, signing,
 };
 
 fn declared(session: u32) -> Event {
@@ -15,6 +15,7 @@ fn declared(session: u32) -> Event {
         members: vec![],
         threshold: processor_messages::KeyShares(1),
         key_gen_deadline: BaseBlock(100),
+        tributary: TributaryParameters::default(),
     })
 }
 
@@ -27,6 +28,7 @@ fn chain() -> MemoryChain {
         epoch_blocks: 10,
         key_gen_deadline_blocks: 5,
         slash_report_deadline_blocks: 5,
+        tributary: TributaryParameters::default(),
     };
     MemoryChain::new("memory", CHAIN, vec![parameters], 1, vec![declared(0)])
 }

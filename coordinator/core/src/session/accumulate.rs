@@ -289,9 +289,9 @@ fn others_suffice(session: &Session<'_, '_>, state: &TopicState) -> Result<bool,
 
 /// The time of an attempt grows linearly, up to a bound (`SIGN-9`).
 fn reschedule(session: &mut Session<'_, '_>, topic: Topic, state: &mut TopicState) {
-    let parameters = &session.step.me.parameters;
+    let parameters = &session.spec.parameters;
     let times = u64::from(state.attempt.0.min(parameters.longest_attempt)).saturating_add(1);
-    let blocks = parameters.attempt_blocks.max(1).saturating_mul(times);
+    let blocks = u64::from(parameters.attempt_blocks).saturating_mul(times);
     let due = TributaryBlock(session.block.0.saturating_add(blocks));
     schedule(session, topic, state, Some(due));
 }

@@ -80,7 +80,7 @@ pub(crate) fn start(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnatio
         incarnation,
         chain: spec.tributary.chain,
         threshold: spec.t(),
-        grace: step.me.parameters.grace_blocks,
+        grace: spec.parameters.grace_blocks,
         members,
     };
     outbox::to_processor(step, spec.set().network, &ToProcessor::KeyGen(message))

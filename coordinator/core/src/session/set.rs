@@ -1,7 +1,7 @@
 //! A validator set as the base chain declared it, with the arithmetic of its weights.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_base_chain::SetDeclaration;
+use coordinator_base_chain::{SetDeclaration, TributaryParameters};
 use processor_messages::{
     BaseBlock, BaseBlockHash, ChainGenesis, Genesis, KeyShares, List, Participant, Validator, ValidatorSet,
     key_gen,
@@ -22,6 +22,8 @@ pub struct SetSpec {
     pub declared: BaseBlock,
     /// The block by which it must have keys.
     pub deadline: BaseBlock,
+    /// How long things last. The tributary's id commits to them, as it does to the declaring block.
+    pub parameters: TributaryParameters,
 }
 
 impl SetSpec {
@@ -43,7 +45,8 @@ impl SetSpec {
         let limits = Limits::default();
         let tributary = Spec { chain, set: declaration.set, block: hash, validators, limits };
         let genesis = tributary.genesis();
-        Some(Self { tributary, genesis, declared, deadline: declaration.key_gen_deadline })
+        let (deadline, parameters) = (declaration.key_gen_deadline, declaration.tributary);
+        Some(Self { tributary, genesis, declared, deadline, parameters })
     }
 
     /// Which set.

@@ -1,6 +1,6 @@
 //! What base-chain blocks do, one rule at a time.
 
-use coordinator_base_chain::{Block, Event, Header, merkle_root};
+use coordinator_base_chain::{Block, Event, Header, SetDeclaration, TributaryParameters, merkle_root};
 use coordinator_store::Store;
 use processor_messages::{
     Account, Amount, BaseBlock, BaseBlockHash, BatchId, Burn, Bytes, FromProcessor, NetworkBlockHash,
@@ -69,6 +69,30 @@ fn made(id: u32) -> FromProcessor {
 fn burn() -> Event {
     let burn = Burn { from: Account([1; 32]), amount: Amount(5), destination: Bytes::new(vec![2]).unwrap() };
     Event::Burn { network: network(), burn }
+}
+
+#[test]
+fn what_a_set_must_share_comes_from_its_declaration_and_is_in_its_tributarys_id() {
+    // COORD-2, SIGN-9, BASE-17.
+    let spec = |parameters| {
+        let declaration = SetDeclaration { tributary: parameters, ..declaration(&[1, 1, 1, 1], Session(0)) };
+        let mut node = Node::new(0, Honest);
+        follow(&mut node, vec![vec![Event::SetDeclared(declaration)]]);
+        node.store.read(|db| session::get(db, set())).unwrap().map(|record| record.spec)
+    };
+    let usual = TributaryParameters::default();
+    let others = [
+        TributaryParameters { attempt_blocks: 31, ..usual },
+        TributaryParameters { longest_attempt: 12, ..usual },
+        TributaryParameters { grace_blocks: 6, ..usual },
+    ];
+    let one = spec(usual).unwrap();
+    assert_eq!(one.parameters, usual);
+    for other in others {
+        let other = spec(other).unwrap();
+        assert_ne!(other.genesis, one.genesis, "{:?}", other.parameters);
+    }
+    assert!(spec(TributaryParameters { attempt_blocks: 0, ..usual }).is_none(), "no set works with that");
 }
 
 #[test]

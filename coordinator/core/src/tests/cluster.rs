@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_base_chain::{
-    Block, Event, MemoryChain, NetworkCurve, SetDeclaration, SetKeys, SetMember, signing,
+    Block, Event, MemoryChain, NetworkCurve, SetDeclaration, SetKeys, SetMember, TributaryParameters, signing,
 };
 use coordinator_keys::SecretKey;
 use coordinator_store::{MemoryStore, Store};
@@ -21,7 +21,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, Identity, Notice, Parameters, Step, base_chain as base_chain_rules, outbox, processor,
+    Error, Identity, Notice, Step, base_chain as base_chain_rules, outbox, processor,
     session::{
         self, own,
         transaction::{Ordered, OrderedBlock, PROVIDED_KINDS, Signed, Slot},
@@ -138,14 +138,14 @@ pub(super) fn declaration(weights: &[u16], session: Session) -> SetDeclaration {
         members: weights.iter().enumerate().map(member).collect(),
         threshold: threshold(KeyShares(n)),
         key_gen_deadline: BaseBlock(1000),
+        tributary: TributaryParameters { attempt_blocks: 6, longest_attempt: 3, grace_blocks: 0 },
     }
 }
 
 impl Node {
     pub(super) fn new(index: usize, manner: Manner) -> Self {
         let key = secret(index);
-        let parameters = Parameters { attempt_blocks: 6, longest_attempt: 3, grace_blocks: 0 };
-        let identity = Identity { key, chain: CHAIN, networks: vec![network()], parameters };
+        let identity = Identity { key, chain: CHAIN, networks: vec![network()] };
         Self {
             store: MemoryStore::default(),
             identity,
