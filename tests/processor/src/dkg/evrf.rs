@@ -7,9 +7,9 @@
 //! ```
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::dkg::ThresholdKeys;
@@ -30,6 +30,8 @@ use crate::secrets::EmbeddedSecrets;
 
 /// The most verified participations which are kept for the recovery; then all are forgotten and verified again.
 const MAX_VERIFIED: usize = 512;
+/// The most sets whose parameters, with the tables of their embedded keys, are kept.
+const MAX_SETS: usize = 4;
 
 type Part = Bytes<MAX_PARTICIPATION_BYTES>;
 /// Context, dealer, and the hash of the participation's bytes.
@@ -46,6 +48,7 @@ struct Both {
 pub struct Evrf {
     threads: Option<NonZeroUsize>,
     verified: Mutex<HashMap<Key, Both>>,
+    sets: Mutex<VecDeque<(Context, Arc<Set>)>>,
 }
 
 struct Set {
@@ -56,16 +59,27 @@ struct Set {
 impl Evrf {
     /// With so many threads for each computation; the default is one.
     pub fn with_threads(threads: NonZeroUsize) -> Self {
-        Self { threads: Some(threads), verified: Mutex::default() }
+        Self { threads: Some(threads), ..Self::default() }
     }
 
     fn work(&self) -> Work<'static> {
         self.threads.map_or_else(Work::default, Work::threads)
     }
 
-    /// A panicking holder leaves a whole map behind, so poison means nothing here.
     fn verified(&self) -> MutexGuard<'_, HashMap<Key, Both>> {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.verified)
+    }
+
+    /// The parameters of a set, made once: their tables take longer than a verification.
+    fn set(&self, context: &Context) -> Result<Arc<Set>, KeyGenError> {
+        if let Some((_, set)) = lock(&self.sets).iter().find(|(known, _)| known == context) {
+            return Ok(set.clone());
+        }
+        let set = Arc::new(Set::new(context)?);
+        let mut sets = lock(&self.sets);
+        sets.truncate(MAX_SETS - 1);
+        sets.push_front((context.clone(), set.clone()));
+        Ok(set)
     }
 
     fn decode_and_verify<C: SigningCurve>(
@@ -128,6 +142,11 @@ impl Evrf {
     }
 }
 
+/// A panicking holder leaves a whole value behind, so poison means nothing here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Set {
     fn new(context: &Context) -> Result<Self, KeyGenError> {
         let session = Session {
@@ -185,7 +204,7 @@ fn recover_on<C: SigningCurve>(
 
 impl KeyGeneration for Evrf {
     fn check(&self, context: &Context) -> Result<(), KeyGenError> {
-        Set::new(context).map(|_| ())
+        self.set(context).map(|_| ())
     }
 
     fn participate(
@@ -194,7 +213,7 @@ impl KeyGeneration for Evrf {
         own: u16,
         secrets: &EmbeddedSecrets,
     ) -> Result<ParticipationBytes, KeyGenError> {
-        let set = Set::new(context)?;
+        let set = self.set(context)?;
         let own = ValidatorIndex(own);
         let base = dkg_evrf::participate(&set.base, own, secrets.base(), &mut OsRng, self.work());
         let base = base.map_err(key_gen_error)?.encode();
@@ -210,7 +229,7 @@ impl KeyGeneration for Evrf {
         context: &Context,
         participations: &[(u16, ParticipationBytes)],
     ) -> Result<Vec<bool>, KeyGenError> {
-        let valid = self.verify_both(&Set::new(context)?, participations)?;
+        let valid = self.verify_both(&*self.set(context)?, participations)?;
         Ok(participations.iter().map(|(dealer, _)| valid.contains_key(dealer)).collect())
     }
 
@@ -221,7 +240,7 @@ impl KeyGeneration for Evrf {
         secrets: &EmbeddedSecrets,
         dealers: &[(u16, ParticipationBytes)],
     ) -> Result<Keys, KeyGenError> {
-        let set = Set::new(context)?;
+        let set = self.set(context)?;
         let verified = self.verify_both(&set, dealers)?;
         if verified.len() != dealers.len() {
             let reason = "a participation which was found valid is not: check this machine and its disk";

@@ -73,3 +73,19 @@ fn participations_of_any_bytes_are_invalid_and_nothing_else() {
         .collect();
     assert_eq!(Evrf::default().verify(&context, &participations).unwrap(), [false; 5]);
 }
+
+#[test]
+fn the_parameters_of_the_latest_sets_are_kept_and_no_more() {
+    let cluster = Cluster::with(&[1, 1, 1, 1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let context = cluster.nodes[0].processor.next_job().unwrap().unwrap().context;
+    let evrf = Evrf::default();
+    let first = evrf.set(&context).unwrap();
+    assert!(Arc::ptr_eq(&first, &evrf.set(&context).unwrap()));
+    for session in (1..).take(MAX_SETS) {
+        let other = Context { session: processor_messages::Session(session), ..context.clone() };
+        assert_ne!(evrf.set(&other).unwrap().base.context(), first.base.context());
+    }
+    assert_eq!(lock(&evrf.sets).len(), MAX_SETS);
+    assert!(!Arc::ptr_eq(&first, &evrf.set(&context).unwrap()));
+}
