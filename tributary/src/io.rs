@@ -109,6 +109,8 @@ pub enum Timer {
     Heartbeat,
     /// Ask for blocks, or for status, again.
     Sync,
+    /// Ask for the body of a block which was proposed or voted for.
+    Body,
     /// Repeat what may have been lost.
     Resend,
 }

@@ -90,6 +90,8 @@ pub(crate) enum Ask {
     Status,
     /// Decided blocks from this height on.
     Blocks(u64),
+    /// The block of this height and hash, which need not be decided.
+    Body(u64, BlockHash),
 }
 
 /// The answer.
@@ -97,11 +99,12 @@ pub(crate) enum Ask {
 pub(crate) enum Answer {
     Status(Option<Certificate>),
     Blocks(List<DecidedBlock, MAX_BLOCKS>),
+    Body(Box<Block>),
 }
 
 impl Ask {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        decode(bytes, 16)
+        decode(bytes, 64)
     }
 }
 

@@ -19,13 +19,15 @@ use tributary::{Application, Halt, Input, Members, Node, Open, Output, latest_de
 use crate::{
     Handle, Status,
     handle::{Act, Command},
-    timers::Timers,
+    timers::{Newcomers, Timers},
 };
 
 /// Commands that wait; beyond it callers wait.
 pub const MAX_COMMANDS: usize = 256;
 /// Inputs which share one commit.
 pub const MAX_BATCH: usize = 256;
+/// Of these, the most commands, and the most answers of members, that come before other messages.
+const MAX_SHARE: usize = MAX_BATCH / 4;
 /// Bytes of messages after which a batch takes no more; keeps a step far below the store's bound.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Requests to members under way; further ones are dropped, and the node's timers ask again.
@@ -77,9 +79,9 @@ enum Work<I> {
 }
 
 /// What one commit will hold.
-struct Batch<I> {
+pub(crate) struct Batch<I> {
     work: Vec<Work<I>>,
-    replies: Vec<oneshot::Sender<()>>,
+    pub(crate) replies: Vec<oneshot::Sender<()>>,
     bytes: usize,
 }
 
@@ -117,6 +119,7 @@ pub struct Driver<S: Store, A: Application> {
     inbox: Inbox,
     reachable: watch::Receiver<BTreeSet<Validator>>,
     known_reachable: BTreeSet<Validator>,
+    newcomers: Newcomers,
     commands: mpsc::Receiver<Command<A::Input>>,
     stop: watch::Receiver<bool>,
     timers: Timers,
@@ -169,6 +172,7 @@ where
             node,
             reachable: inbox.reachable(),
             known_reachable: BTreeSet::new(),
+            newcomers: Newcomers::default(),
             inbox,
             commands,
             stop: stopped,
@@ -244,7 +248,7 @@ where
 
     /// Waits for something to do, then takes what is there already, up to the bounds of a batch. A timer
     /// comes alone at the front: an earlier input of the same batch might have cancelled it.
-    async fn gather(&mut self) -> Result<Batch<A::Input>, End> {
+    pub(crate) async fn gather(&mut self) -> Result<Batch<A::Input>, End> {
         let mut batch = Batch::new();
         while batch.work.is_empty() {
             let next = self.timers.next();
@@ -262,39 +266,48 @@ where
                         batch.input(Input::Fired(timer));
                     }
                 }
+                Ok(()) = self.reachable.changed() => self.hasten(),
                 inbound = self.inbox.recv() => match inbound {
                     Some(inbound) => self.receive(&mut batch, inbound),
                     None => return Err(End::Network),
                 },
                 Some(response) = self.requests.join_next() => answered(&mut batch, response),
                 Some(command) = self.commands.recv() => batch.command(command),
-                Ok(()) = self.reachable.changed() => self.hasten(),
             }
+        }
+        self.fill(&mut batch);
+        Ok(batch)
+    }
+
+    /// Takes what is there already. What this process wants comes before what members say, up to a share of the
+    /// batch: who floods us must not keep our own word out.
+    fn fill(&mut self, batch: &mut Batch<A::Input>) {
+        for _ in 0..MAX_SHARE {
+            let Ok(command) = self.commands.try_recv() else { break };
+            batch.command(command);
+        }
+        for _ in 0..MAX_SHARE {
+            if !batch.has_room() {
+                break;
+            }
+            let Some(response) = self.requests.try_join_next() else { break };
+            answered(batch, response);
         }
         while batch.has_room()
             && let Some(inbound) = self.inbox.try_recv()
         {
-            self.receive(&mut batch, inbound);
+            self.receive(batch, inbound);
         }
-        while batch.has_room()
-            && let Some(response) = self.requests.try_join_next()
-        {
-            answered(&mut batch, response);
-        }
-        while batch.has_room()
-            && let Ok(command) = self.commands.try_recv()
-        {
-            batch.command(command);
-        }
-        Ok(batch)
     }
 
     fn hasten(&mut self) {
-        let now = self.reachable.borrow_and_update().clone();
-        if now.difference(&self.known_reachable).next().is_some() {
-            self.timers.hasten(Instant::now(), HASTEN);
+        let now = Instant::now();
+        let reachable = self.reachable.borrow_and_update().clone();
+        let newcomers: Vec<_> = reachable.difference(&self.known_reachable).copied().collect();
+        if self.newcomers.admit(&newcomers, now) {
+            self.timers.hasten(now, HASTEN);
         }
-        self.known_reachable = now;
+        self.known_reachable = reachable;
     }
 
     fn receive(&mut self, batch: &mut Batch<A::Input>, inbound: Inbound) {

@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use processor_messages::Validator;
 use tokio::time::Instant;
 use tributary::Timer;
+
+/// How long one member's coming and going hastens nothing again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// When which timer fires.
 #[derive(Debug, Default)]
@@ -40,9 +44,29 @@ impl Timers {
     /// what we asked for.
     pub(crate) fn hasten(&mut self, now: Instant, within: Duration) {
         for (timer, at) in &mut self.due {
-            if matches!(timer, Timer::Resend | Timer::Rebroadcast { .. } | Timer::Sync) {
+            if matches!(timer, Timer::Resend | Timer::Rebroadcast { .. } | Timer::Sync | Timer::Body) {
                 *at = (*at).min(now + within);
             }
         }
+    }
+}
+
+/// Who became reachable when: a member that comes and goes must not make us repeat everything all the time. Bounded
+/// by the members of the chain.
+#[derive(Debug, Default)]
+pub(crate) struct Newcomers(BTreeMap<Validator, Instant>);
+
+impl Newcomers {
+    /// Whether one of them has not been a newcomer for a while.
+    pub(crate) fn admit(&mut self, newcomers: &[Validator], now: Instant) -> bool {
+        let mut admitted = false;
+        for validator in newcomers {
+            let last = self.0.get(validator);
+            if last.is_none_or(|last| now.saturating_duration_since(*last) >= PATIENCE) {
+                self.0.insert(*validator, now);
+                admitted = true;
+            }
+        }
+        admitted
     }
 }

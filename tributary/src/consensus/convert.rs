@@ -43,6 +43,11 @@ fn kind(step: Step) -> VoteType {
     }
 }
 
+/// The block of a vote, if it is for one.
+pub(super) fn value_of(vote: &SignedVote<Ctx>) -> Option<BlockHash> {
+    option(&vote.message.value)
+}
+
 pub(super) fn vote_out(vote: &SignedVote<Ctx>) -> wire::Vote {
     wire::Vote {
         step: step(vote.message.kind),

@@ -50,7 +50,10 @@ pub(super) struct Effects {
     replaying: Option<BTreeSet<Vec<u8>>>,
     /// What we signed at this height (`TRIB-4`).
     signed: BTreeMap<Slot, [u8; 32]>,
-    pub(super) named: BTreeSet<BlockHash>,
+    /// Proposed blocks: the latest consensus round of a proposal, and its proposer.
+    pub(super) named: BTreeMap<BlockHash, (u32, Validator)>,
+    /// Our latest proposal of this height, to be said again.
+    pub(super) proposed: Option<wire::Proposal>,
     pub(super) timers: BTreeSet<Timer>,
     pub(super) acts: Vec<Act>,
     pub(super) evidence: Vec<Evidence>,
@@ -71,7 +74,8 @@ impl Effects {
             log,
             replaying: None,
             signed: BTreeMap::new(),
-            named: BTreeSet::new(),
+            named: BTreeMap::new(),
+            proposed: None,
             timers: BTreeSet::new(),
             acts: Vec::new(),
             evidence: Vec::new(),
@@ -84,6 +88,7 @@ impl Effects {
         self.log = log;
         self.height = height;
         self.named.clear();
+        self.proposed = None;
         self.signed.clear();
         self.replaying = Some(known(entries));
         for entry in entries {
@@ -105,7 +110,9 @@ impl Effects {
             }
             Entry::Proposal(proposal) => {
                 if self.named.len() < MOST_NAMED {
-                    self.named.insert(proposal.value);
+                    let named = (proposal.round, proposal.address);
+                    let latest = self.named.entry(proposal.value).or_insert(named);
+                    *latest = named.max(*latest);
                 }
                 if proposal.address != self.me {
                     return Ok(());
@@ -149,7 +156,7 @@ impl Effects {
             | Effect::CertVerifiedSyncValue(.., r)
             | Effect::CertRejectedSyncValue(.., r) => r.resume_with(()),
             Effect::PublishConsensusMsg(message, r) => {
-                r.resume_with(self.acts.push(Act::Send(convert::consensus_out(&message))))
+                r.resume_with(self.publish(convert::consensus_out(&message)))
             }
             Effect::PublishLivenessMsg(message, r) => {
                 r.resume_with(self.acts.push(Act::Send(liveness_out(&message))))
@@ -187,6 +194,15 @@ impl Effects {
                 r.resume_with(Err(VoteExtensionError::InvalidVoteExtension))
             }
         }
+    }
+
+    fn publish(&mut self, message: Message) {
+        if let Message::Proposal(proposal) = &message
+            && (proposal.address == self.me)
+        {
+            self.proposed = Some(proposal.clone());
+        }
+        self.acts.push(Act::Send(message));
     }
 
     fn verify_commit(&mut self, certificate: &CommitCertificate<Ctx>) -> bool {

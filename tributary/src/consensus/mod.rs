@@ -20,7 +20,7 @@ use malachitebft_core_consensus::{self as core, LocallyProposedValue, Params, St
 use malachitebft_core_types::{
     Round, Threshold, ThresholdParams, Timeout, ValuePayload, VoteExtensionPolicy, VoteType,
 };
-use processor_messages::encode;
+use processor_messages::{Validator, encode};
 use std::time::Duration;
 
 use crate::{
@@ -61,7 +61,7 @@ impl Consensus {
     /// Before its first height; [`Consensus::start`] comes next.
     pub(crate) fn new(members: &Arc<Members>, key: SecretKey, config: Config) -> Self {
         let set = CtxMembers::new(members);
-        let address = Address(processor_messages::Validator(key.public().to_bytes()));
+        let address = Address(Validator(key.public().to_bytes()));
         let params = Params {
             address,
             threshold_params: ThresholdParams::default(),
@@ -212,6 +212,11 @@ impl Consensus {
         self.feed(txn, core::Input::TimeoutElapsed(timeout))
     }
 
+    /// Our proposal of the round in progress, if there is one.
+    pub(crate) fn proposed(&self) -> Option<&wire::Proposal> {
+        self.effects.proposed.as_ref().filter(|proposal| proposal.round == self.round())
+    }
+
     /// Ends the height: cancels its timers and clears its log.
     pub(crate) fn finish(&mut self, txn: &mut dyn Transaction) {
         self.effects.finish(txn);
@@ -235,10 +240,31 @@ impl Consensus {
 
     /// Whether a proposal or a quorum of prevotes or precommits names this block: then its body is needed.
     pub(crate) fn wants(&self, hash: BlockHash) -> bool {
-        self.effects.named.contains(&hash)
+        self.effects.named.contains_key(&hash)
             || self.state.driver.polka_certificates().iter().any(|polka| polka.value_id == hash)
             || self.has_quorum(VoteType::Prevote, hash)
             || self.has_quorum(VoteType::Precommit, hash)
+    }
+
+    /// Blocks without which this height cannot go on: proposed in this consensus round, or voted for by a quorum.
+    pub(crate) fn needs(&self) -> BTreeSet<BlockHash> {
+        let round = self.round();
+        let proposed = self.effects.named.iter().filter(|(_, (of, _))| *of == round).map(|(hash, _)| *hash);
+        let votes = self.state.driver.votes().all_rounds().values().flat_map(|votes| votes.received_votes());
+        let voted: BTreeSet<_> = votes.filter_map(|vote| convert::value_of(vote)).collect();
+        let quorum = |hash: &BlockHash| {
+            self.has_quorum(VoteType::Prevote, *hash) || self.has_quorum(VoteType::Precommit, *hash)
+        };
+        let polkas = self.state.driver.polka_certificates().iter().map(|polka| polka.value_id);
+        proposed.chain(voted.into_iter().filter(quorum)).chain(polkas).collect()
+    }
+
+    /// Who said by a signature to hold this block: its proposer, and who voted for it.
+    pub(crate) fn holders(&self, hash: BlockHash) -> BTreeSet<Validator> {
+        let votes = self.state.driver.votes().all_rounds().values().flat_map(|votes| votes.received_votes());
+        let voters =
+            votes.filter(|vote| convert::value_of(vote) == Some(hash)).map(|vote| vote.message.address.0);
+        voters.chain(self.effects.named.get(&hash).map(|(_, proposer)| *proposer)).collect()
     }
 
     /// Whether a member signed this vote; remembers that it did.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coordinator_store::{StoreError, Table, Transaction};
 use processor_messages::{Genesis, List, TributaryBlock, Validator, encode};
 
-use super::Core;
+use super::{Core, Phase};
 use crate::{
     Application, Certificate, DECIDED, DecidedBlock, Halt, Output, Timer,
     wire::{Answer, Ask, MAX_BLOCKS},
@@ -136,11 +136,13 @@ impl<A: Application> Core<A> {
         if self.members.get(&from).is_none() {
             return Ok(());
         }
+        let status = || Answer::Status(self.tip.certificate.clone());
         let answer = match Ask::decode(bytes) {
+            Ok(Ask::Body(height, hash)) => self.body_for(txn, height, hash)?.unwrap_or_else(status),
             Ok(Ask::Blocks(height)) if (height > 0) && (height <= self.tip.height) => {
                 Answer::Blocks(self.decided_from(txn, height)?)
             }
-            Ok(Ask::Status | Ask::Blocks(_)) => Answer::Status(self.tip.certificate.clone()),
+            Ok(Ask::Status | Ask::Blocks(_)) => status(),
             Err(_) => return Ok(()),
         };
         self.outputs.push(Output::Respond { id, bytes: encode(&answer) });
@@ -192,6 +194,11 @@ impl<A: Application> Core<A> {
                 }
                 if self.tip.height == before {
                     self.peers.heights.remove(&from);
+                }
+            }
+            Ok(Answer::Body(block)) => {
+                if (self.phase == Phase::Running) && (block.header.height.0 == self.next()) {
+                    self.take_block(txn, &block)?;
                 }
             }
             Ok(Answer::Blocks(_)) => {}

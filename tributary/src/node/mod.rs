@@ -7,10 +7,12 @@
 //! ```
 //!
 //! * `blocks`: building, judging, deciding, applying;
+//! * `bodies`: asking for the body of a block in progress that was lost on the way;
 //! * `messages`: which height a message is for, and what happens to it;
 //! * `fetch`: finding out that we are behind, fetching blocks, and the recovery of a store that may be old.
 
 mod blocks;
+mod bodies;
 mod fetch;
 mod messages;
 mod rows;
@@ -33,6 +35,7 @@ use crate::{
     wire::Message,
 };
 use blocks::Held;
+use bodies::Bodies;
 use fetch::{Peers, Recovery};
 use rows::Tip;
 
@@ -93,6 +96,7 @@ struct Core<A: Application> {
     /// Verified messages of the next height by signer, kept while this one lasts.
     early: BTreeMap<Validator, Vec<Message>>,
     peers: Peers,
+    bodies: Bodies,
     recovery: Option<Recovery>,
     outputs: Vec<Output>,
 }
@@ -195,6 +199,7 @@ impl<A: Application> Core<A> {
             rejudge: false,
             early: BTreeMap::new(),
             peers: Peers::default(),
+            bodies: Bodies::default(),
             recovery,
             outputs: Vec::new(),
         })
@@ -251,7 +256,13 @@ impl<A: Application> Core<A> {
                 self.outputs.push(Output::SetTimer { timer, after: self.config.resend });
             }
             (Timer::Sync, _) => self.fetch_again(),
-            (_, Phase::Running) => self.consensus.fired(txn, timer)?,
+            (Timer::Body, _) => self.ask_bodies(),
+            (_, Phase::Running) => {
+                self.consensus.fired(txn, timer)?;
+                if matches!(timer, Timer::Rebroadcast { .. }) {
+                    self.repeat_proposal();
+                }
+            }
             (_, Phase::Waiting { .. }) => {}
         }
         Ok(())
@@ -273,6 +284,7 @@ impl<A: Application> Core<A> {
             }
         }
         self.pursue();
+        self.pursue_bodies();
         Ok(())
     }
 
@@ -319,9 +331,13 @@ impl<A: Application> Core<A> {
         self.phase = Phase::Running;
         self.outputs.push(Output::CancelTimer(Timer::Interval));
         self.outputs.push(Output::CancelTimer(Timer::Heartbeat));
-        for message in std::mem::take(&mut self.early).into_values().flatten() {
-            if message.height() == Some(height) {
-                self.feed(txn, message)?;
+        for (signer, messages) in std::mem::take(&mut self.early) {
+            for message in messages {
+                match message.height() {
+                    Some(at) if at == height => self.feed(txn, message)?,
+                    Some(at) if at > height => self.early.entry(signer).or_default().push(message),
+                    _ => {}
+                }
             }
         }
         Ok(())

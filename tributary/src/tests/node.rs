@@ -453,7 +453,7 @@ fn messages_beyond_the_bound_of_their_kind_are_not_decoded() {
     }
     assert!(Message::decode(&[], limits).is_err());
     assert!(Message::decode(&[7], limits).is_err());
-    assert!(Ask::decode(&[0; 17]).is_err());
+    assert!(Ask::decode(&[0; 65]).is_err());
 }
 
 /// `TRIB-24`
@@ -489,12 +489,105 @@ fn answers_hold_what_fits_and_start_where_asked() {
     let heights = |answer: Answer| match answer {
         Answer::Blocks(blocks) => blocks.iter().map(|b| b.height().0).collect::<Vec<_>>(),
         Answer::Status(certificate) => vec![certificate.map_or(0, |c| c.height.0)],
+        Answer::Body(block) => panic!("{block:?}"),
     };
     assert_eq!(heights(ask(1)), (1..=32).collect::<Vec<_>>());
     assert_eq!(heights(ask(39)), [39, 40]);
     assert_eq!(heights(ask(41)), [40]);
     assert_eq!(heights(ask(0)), [40]);
     assert_eq!(heights(ask(u64::MAX)), [40]);
+}
+
+fn asked(outputs: &[Output]) -> Vec<(Validator, Ask)> {
+    let ask = |output: &Output| match output {
+        Output::Request { to, bytes } => Some((*to, Ask::decode(bytes).unwrap())),
+        _ => None,
+    };
+    outputs.iter().filter_map(ask).collect()
+}
+
+/// `TRIB-29`: who voted for a block is asked for its body, another one each time, until somebody has it.
+#[test]
+fn a_lost_body_is_asked_of_those_who_signed_for_the_block() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    let (mut other, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    other.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let hash = block.header.hash(one.members.genesis());
+    let proposer = block.header.proposer;
+    let mut outputs = one.hear(1, &one.proposal(&block)).unwrap();
+    let timer = |outputs: &[Output]| {
+        outputs.iter().filter(|o| matches!(o, Output::SetTimer { timer: Timer::Body, .. })).count()
+    };
+    assert_eq!((timer(&outputs), asked(&outputs)), (1, Vec::new()), "it may be on its way");
+    let vote = one.vote(3, Step::Prevote, 1, Some(hash));
+    assert_eq!(timer(&one.hear(3, &vote).unwrap()), 0, "one timer at a time");
+
+    let mut whom = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        outputs = one.step(Input::Fired(Timer::Body)).unwrap();
+        assert_eq!(timer(&outputs), 1);
+        let asked = asked(&outputs);
+        assert_eq!(asked.iter().map(|(_, ask)| ask).collect::<Vec<_>>(), [&Ask::Body(1, hash)]);
+        whom.extend(asked.iter().map(|(to, _)| *to));
+    }
+    assert_eq!(whom, [proposer, validator(3)].into());
+
+    // Who has it gives it; who has not, or is elsewhere, says how far it is.
+    let bytes = encode(&Ask::Body(1, hash));
+    let question = |bytes: &Vec<u8>| Input::Request { from: validator(0), id: 7, bytes: bytes.clone() };
+    let none = other.step(question(&bytes)).unwrap();
+    assert_eq!(none, [Output::Respond { id: 7, bytes: encode(&Answer::Status(None)) }]);
+    other.hear(1, &Message::Block(Box::new(block.clone()))).unwrap();
+    let found = other.step(question(&bytes)).unwrap();
+    let answer = encode(&Answer::Body(Box::new(block)));
+    assert_eq!(found, [Output::Respond { id: 7, bytes: answer.clone() }]);
+    let elsewhere = other.step(question(&encode(&Ask::Body(2, hash)))).unwrap();
+    assert_eq!(elsewhere, [Output::Respond { id: 7, bytes: encode(&Answer::Status(None)) }]);
+
+    let outputs = one.step(Input::Response { from: validator(3), bytes: answer }).unwrap();
+    assert_eq!(votes_sent(&outputs), [(Step::Prevote, Some(hash))]);
+    assert_eq!(asked(&one.step(Input::Fired(Timer::Body)).unwrap()), []);
+}
+
+/// `TRIB-24`, `TRIB-29`: an answer fills no more of the disk than a broadcast does.
+#[test]
+fn bodies_that_nobody_asked_for_are_bounded_as_broadcast_ones_are() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    for n in 0..20u8 {
+        let good = one.block(1, 0, BlockHash::default(), None);
+        let header = Header { root: [n; 32], ..good.header };
+        let by = (0..4).find(|by| validator(*by) == header.proposer).unwrap();
+        let block = Block::sign(&one.members, &key(by), header, None, good.body);
+        let bytes = encode(&Answer::Body(Box::new(block)));
+        one.step(Input::Response { from: validator(1), bytes }).unwrap();
+    }
+    let stored = one.store.read(|db| crate::log::bodies(db, one.members.genesis(), 1)).unwrap();
+    assert_eq!(stored.len(), 2);
+}
+
+/// `TRIB-23`: what came early for the height after the next survives the start of the next.
+#[test]
+fn messages_of_the_height_after_the_next_are_kept_when_the_next_starts() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    for by in 1..4 {
+        let vote = one.vote(by, Step::Prevote, 2, None);
+        one.hear(by, &vote).unwrap();
+    }
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let hash = block.header.hash(one.members.genesis());
+    one.hear(1, &one.proposal(&block)).unwrap();
+    one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    let mut outputs = Vec::new();
+    for by in 1..4 {
+        let vote = one.vote(by, Step::Precommit, 1, Some(hash));
+        outputs.extend(one.hear(by, &vote).unwrap());
+    }
+    assert_eq!(one.decided(), 1);
+    assert_eq!(one.node.status().running.map(|(height, _)| height.0), Some(2), "they start it at once");
 }
 
 /// `TRIB-3`, `TRIB-4`: what was said before a restart is said again, byte for byte.

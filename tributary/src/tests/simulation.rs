@@ -101,3 +101,18 @@ fn without_the_log_validators_sign_twice() {
     });
     assert!(found);
 }
+
+/// `TRIB-29`: with three of ten messages lost, heights still follow each other, as lost bodies are asked for.
+#[test]
+fn heights_go_on_while_three_of_ten_messages_are_lost() {
+    let faults = Faults { loss: 30, delay: 20 * MS, until: 30 * SECOND, ..Faults::none() };
+    let mut heights = 0;
+    for seed in seeds(500, 6) {
+        let mut network = start(seed, &[1, 1, 1, 1], 0, None, faults);
+        network.run(faults.until, |_| false);
+        assert_safe(&network, seed);
+        heights += network.height(0);
+    }
+    // 48 without asking for bodies and saying proposals again.
+    assert!(heights > 80, "{heights} heights");
+}

@@ -196,3 +196,34 @@ async fn a_failed_store_ends_the_driver_with_its_reason() {
     let status = soon(status.wait_for(|status| status.end.is_some())).await.unwrap();
     assert!(matches!(&status.end, Some(End::Store(_))), "{:?}", status.end);
 }
+
+/// P2P-20: whoever fills our inbox with messages keeps no command of this process waiting.
+#[tokio::test]
+async fn a_flood_of_messages_delays_no_command() {
+    let networks = [network(0, None).await, network(1, None).await];
+    introduce(&networks).await;
+    let store = MemoryStore::new(SyncMode::Automatic);
+    let chain = Chain::new(key(0), ChainConfig::default());
+    let open = Open { config: timing(), store_is_current: true };
+    let opened = Driver::open(store, networks[0].clone(), members(GENESIS, 2), key(0), chain, open).await;
+    let (mut driver, handle) = opened.unwrap();
+    let flooder = networks[1].open_chain(GENESIS, [validator(0), validator(1)].into()).await.unwrap();
+    soon(flooder.reachable().wait_for(|members| !members.is_empty())).await.unwrap();
+    for _ in 0..400 {
+        networks[1].publish(GENESIS, vec![255]).await.unwrap();
+    }
+    // Gossip comes in order: what is counted by now is in the inbox.
+    let came = || networks[0].connected().iter().map(|info| info.messages_in).sum::<u64>();
+    soon(async {
+        while came() < 400 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let waiting = tokio::spawn(async move { handle.input(ChainInput::Busy(true)).await });
+    tokio::task::yield_now().await;
+    let batch = soon(driver.gather()).await.unwrap();
+    assert_eq!(batch.replies.len(), 1, "the command is in the first step");
+    drop(batch);
+    assert!(soon(waiting).await.unwrap().is_err());
+}

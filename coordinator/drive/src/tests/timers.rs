@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use processor_messages::Validator;
 use tokio::time::Instant;
 use tributary::Timer;
 
-use crate::timers::Timers;
+use crate::timers::{Newcomers, Timers};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -50,4 +51,17 @@ fn only_what_repeats_is_brought_forward() {
     assert_eq!(early, [rebroadcast, Timer::Sync, Timer::Resend]);
     timers.hasten(start, ms(5_000));
     assert_eq!(timers.next(), Some(start + ms(1_000)), "never later");
+}
+
+/// P2P-25: one member that comes and goes brings nothing forward each time, and keeps nobody else from it.
+#[test]
+fn a_member_that_comes_and_goes_hastens_once_in_a_while() {
+    let start = Instant::now();
+    let (flapping, other) = (Validator([1; 32]), Validator([2; 32]));
+    let mut newcomers = Newcomers::default();
+    let hastened = (0..50u64).filter(|n| newcomers.admit(&[flapping], start + ms(n * 100))).count();
+    assert_eq!(hastened, 1);
+    assert!(newcomers.admit(&[flapping, other], start + ms(4_900)));
+    assert!(!newcomers.admit(&[], start + ms(9_000)));
+    assert!(newcomers.admit(&[flapping], start + ms(9_000)));
 }
