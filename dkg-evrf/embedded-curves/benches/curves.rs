@@ -76,9 +76,13 @@ fn many<C: Curve>() {
     time(&format!("{name}: 128 multiplications with tables"), 1, || {
         black_box(tables.multiply(&scalars));
     });
-    time(&format!("{name}: 128 in variable time"), 1, || {
-        black_box(Point::multiscalar_mul_vartime(&scalars, &points));
-    });
+    for count in [8, 32, 128, 1024, 8192] {
+        let scalars: Vec<_> = (0..count).map(|_| Scalar::<C>::random(&mut rng)).collect();
+        let points: Vec<_> = points.iter().copied().cycle().take(count).collect();
+        time(&format!("{name}: {count} in variable time"), 1, || {
+            black_box(Point::multiscalar_mul_vartime(&scalars, &points));
+        });
+    }
 }
 
 /// What secp256k1 is measured against.

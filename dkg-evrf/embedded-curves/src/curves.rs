@@ -8,6 +8,7 @@ use crate::{
         Element, Embedwards25519Order, Modulus, RistrettoOrder, RistrettoScalar, Secp256k1FieldPrime,
         Secp256k1Order, Secp256k1Scalar, Secq256k1Scalar,
     },
+    point::Endomorphism,
     registration::CurveId,
 };
 
@@ -25,6 +26,8 @@ pub trait Curve: 'static + Copy + Send + Sync + PartialEq + Eq + std::fmt::Debug
     const B: Base<Self>;
     /// The generator's coordinates.
     const GENERATOR: (Base<Self>, Base<Self>);
+    /// A multiplication that costs nothing, for those curves whose multi-scalar multiplications use it.
+    const ENDOMORPHISM: Option<Endomorphism<Self>> = None;
 
     /// a·value, without a multiplication.
     fn mul_by_a(value: &Base<Self>) -> Base<Self>;
@@ -157,6 +160,29 @@ impl Curve for Secp256k1 {
     const B: Secq256k1Scalar = Secq256k1Scalar::from_u64(7);
     const GENERATOR: (Secq256k1Scalar, Secq256k1Scalar) =
         (Secq256k1Scalar::from_limbs(SECP256K1_X), Secq256k1Scalar::from_limbs(SECP256K1_Y));
+
+    const ENDOMORPHISM: Option<Endomorphism<Self>> = Some(Endomorphism {
+        beta: Secq256k1Scalar::from_limbs([
+            0xc139_6c28_7195_01ee,
+            0x9cf0_4975_12f5_8995,
+            0x6e64_479e_ac34_34e9,
+            0x7ae9_6a2b_657c_0710,
+        ]),
+        lambda: Secp256k1Scalar::from_limbs([
+            0xdf02_967c_1b23_bd72,
+            0x122e_22ea_2081_6678,
+            0xa526_1c02_8812_645a,
+            0x5363_ad4c_c05c_30e0,
+        ]),
+        quotients: [
+            [0xe893_209a_45db_b031, 0x3daa_8a14_71e8_ca7f, 0xe86c_90e4_9284_eb15, 0x3086_d221_a7d4_6bcd],
+            [0x1571_b4ae_8ac4_7f71, 0x2212_08ac_9df5_06c6, 0x6f54_7fa9_0abf_e4c4, 0xe443_7ed6_010e_8828],
+        ],
+        minus_b: [
+            Secp256k1Scalar::from_limbs([0x6f54_7fa9_0abf_e4c3, 0xe443_7ed6_010e_8828, 0, 0]),
+            Secp256k1Scalar::from_limbs([0xe86c_90e4_9284_eb15, 0x3086_d221_a7d4_6bcd, 0, 0]).neg_const(),
+        ],
+    });
 
     #[inline]
     fn mul_by_a(_: &Secq256k1Scalar) -> Secq256k1Scalar {

@@ -14,12 +14,15 @@
 //! T. Acar, B. S. Kaliski, *Analyzing and comparing Montgomery multiplication algorithms* (1996), the
 //! method CIOS; B. S. Kaliski, *The Montgomery inverse and its applications* (1995).
 
+#![allow(clippy::inline_always, reason = "a call costs as much as the arithmetic")]
+
 mod accumulator;
 mod inverse;
 pub(crate) mod limbs;
 mod moduli;
 mod ops;
 mod prime_field;
+mod reduction;
 
 use std::{fmt, marker::PhantomData};
 
@@ -31,6 +34,7 @@ use limbs::Limbs;
 pub use accumulator::Accumulator;
 pub use inverse::{batch_invert, batch_invert_vartime};
 pub use moduli::{Embedwards25519Order, RistrettoOrder, Secp256k1FieldPrime, Secp256k1Order};
+pub(crate) use reduction::wide_product;
 
 /// The integers modulo the order of Ristretto: what embedwards25519 is defined over.
 pub type RistrettoScalar = Element<RistrettoOrder>;
@@ -61,6 +65,11 @@ pub struct Element<M: Modulus>(Limbs, PhantomData<M>);
 impl<M: Modulus> Element<M> {
     /// The prime.
     pub(crate) const P: Limbs = M::LIMBS;
+    /// 2^256 − p if that has one limb, else 0.
+    const COMPLEMENT: u64 = match M::LIMBS {
+        [low, u64::MAX, u64::MAX, u64::MAX] => low.wrapping_neg(),
+        _ => 0,
+    };
     const NEG_INV: u64 = limbs::negative_inverse(M::LIMBS[0]);
     /// 2^256 mod p: one, in Montgomery form.
     const R: Limbs = limbs::power_of_two(256, &M::LIMBS);
@@ -74,13 +83,14 @@ impl<M: Modulus> Element<M> {
     /// One.
     pub const ONE: Self = Self(Self::R, PhantomData);
 
+    #[inline(always)]
     const fn from_montgomery(limbs: Limbs) -> Self {
         Self(limbs, PhantomData)
     }
 
     /// An integer below 2^256, reduced. For constants: limbs come least significant first.
     pub const fn from_limbs(limbs: [u64; 4]) -> Self {
-        Self(limbs::montgomery_mul(&Self::R2, &limbs, &Self::P, Self::NEG_INV, Self::SPARE_BIT), PhantomData)
+        Self::from_montgomery(Self::product(&Self::R2, &limbs))
     }
 
     /// A small integer.
@@ -90,7 +100,7 @@ impl<M: Modulus> Element<M> {
 
     /// The integer in `0..p`, least significant limb first.
     pub const fn to_limbs(&self) -> [u64; 4] {
-        limbs::montgomery_mul(&self.0, &[1, 0, 0, 0], &Self::P, Self::NEG_INV, Self::SPARE_BIT)
+        Self::product(&self.0, &[1, 0, 0, 0])
     }
 
     /// A 512-bit integer in little-endian bytes, reduced: within 2^-256 of uniform for uniform bytes.
@@ -121,13 +131,30 @@ impl<M: Modulus> Element<M> {
         CtOption::new(Self::from_limbs(limbs), limbs::choice(borrow))
     }
 
-    #[inline]
+    /// a·b·2^-256, for a reduced and **any** b.
+    #[inline(always)]
     const fn product(a: &Limbs, b: &Limbs) -> Limbs {
-        limbs::montgomery_mul(a, b, &Self::P, Self::NEG_INV, Self::SPARE_BIT)
+        if Self::COMPLEMENT == 0 {
+            limbs::montgomery_mul(a, b, &Self::P, Self::NEG_INV, Self::SPARE_BIT)
+        } else {
+            let wide = wide_product(a, b);
+            reduction::montgomery_reduce_near_power(&wide, Self::COMPLEMENT, &Self::P, Self::NEG_INV)
+        }
+    }
+
+    /// The square; cheaper than a product.
+    #[inline(always)]
+    pub const fn square_const(&self) -> Self {
+        let wide = reduction::wide_square(&self.0);
+        Self::from_montgomery(if Self::COMPLEMENT == 0 {
+            reduction::montgomery_reduce(&wide, &Self::P, Self::NEG_INV)
+        } else {
+            reduction::montgomery_reduce_near_power(&wide, Self::COMPLEMENT, &Self::P, Self::NEG_INV)
+        })
     }
 
     /// The product; as an operator, but usable in constants.
-    #[inline]
+    #[inline(always)]
     pub const fn mul_const(&self, other: &Self) -> Self {
         Self::from_montgomery(Self::product(&self.0, &other.0))
     }
@@ -156,6 +183,12 @@ impl<M: Modulus> Element<M> {
     /// Whether the integer in `0..p` is odd, as RFC 9380's `sgn0` for prime fields.
     pub fn parity(&self) -> Choice {
         Choice::from(self.to_limbs()[0].to_le_bytes()[0] & 1)
+    }
+
+    /// Equality in variable time, for public values.
+    #[inline]
+    pub fn eq_vartime(&self, other: &Self) -> bool {
+        self.0 == other.0
     }
 
     /// Whether there is a square root, in variable time; zero has one.

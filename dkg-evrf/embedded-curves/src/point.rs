@@ -11,6 +11,8 @@
 //! curves* (2015), algorithms 1 to 3.
 
 mod affine;
+mod buckets;
+mod endomorphism;
 mod maybe;
 mod multiply;
 mod multiscalar;
@@ -27,6 +29,7 @@ use crate::{
 };
 
 pub use affine::{Affine, POINT_BYTES};
+pub use endomorphism::Endomorphism;
 pub use maybe::{Chord, MaybeAffine};
 pub use multiscalar::Multiples;
 

@@ -4,7 +4,8 @@
 
 use super::{
     Element, Modulus,
-    limbs::{Limbs, carry_add, mul_add},
+    limbs::{Limbs, carry_add},
+    reduction::wide_product,
 };
 
 /// A sum of products a·b, reduced only when it is read: half the price of multiplying and adding.
@@ -23,20 +24,6 @@ impl<M: Modulus> zeroize::Zeroize for Accumulator<M> {
     fn zeroize(&mut self) {
         self.0.zeroize();
     }
-}
-
-/// a·b in eight limbs.
-#[inline(always)]
-fn wide_product(a: &Limbs, b: &Limbs) -> [u64; 8] {
-    let mut t = [0u64; 8];
-    for i in 0..4 {
-        let mut carry = 0;
-        for j in 0..4 {
-            (t[i + j], carry) = mul_add(a[j], b[i], t[i + j], carry);
-        }
-        t[i + 4] = carry;
-    }
-    t
 }
 
 impl<M: Modulus> Accumulator<M> {

@@ -98,15 +98,6 @@ pub(super) fn jacobi_vartime(a: &Limbs, n: &Limbs) -> i8 {
 ///
 /// The time does not depend on the values.
 pub fn batch_invert<M: Modulus>(values: &mut [Element<M>]) {
-    batch_invert_with(values, |product| pow_windowed(&product, &limbs::sub(&M::LIMBS, &[2, 0, 0, 0]).0));
-}
-
-/// As [`batch_invert`], in variable time, for public values.
-pub fn batch_invert_vartime<M: Modulus>(values: &mut [Element<M>]) {
-    batch_invert_with(values, |product| product.invert_vartime());
-}
-
-fn batch_invert_with<M: Modulus>(values: &mut [Element<M>], invert: impl Fn(Element<M>) -> Element<M>) {
     use subtle::ConditionallySelectable;
 
     let mut products = zeroize::Zeroizing::new(Vec::with_capacity(values.len()));
@@ -115,11 +106,28 @@ fn batch_invert_with<M: Modulus>(values: &mut [Element<M>], invert: impl Fn(Elem
         products.push(product);
         product = Element::conditional_select(&(product * value), &product, value.is_zero());
     }
-    let mut inverse = invert(product);
+    let mut inverse = pow_windowed(&product, &limbs::sub(&M::LIMBS, &[2, 0, 0, 0]).0);
     for (value, before) in values.iter_mut().zip(products.iter()).rev() {
         let zero = value.is_zero();
         let this = inverse * before;
         inverse = Element::conditional_select(&(inverse * *value), &inverse, zero);
         *value = Element::conditional_select(&this, &Element::ZERO, zero);
+    }
+}
+
+/// As [`batch_invert`], in variable time, for public values.
+pub fn batch_invert_vartime<M: Modulus>(values: &mut [Element<M>]) {
+    let mut products = Vec::with_capacity(values.len());
+    let mut product = Element::<M>::ONE;
+    for value in values.iter().filter(|value| !value.eq_vartime(&Element::ZERO)) {
+        products.push(product);
+        product *= value;
+    }
+    let mut inverse = product.invert_vartime();
+    let others = values.iter_mut().rev().filter(|value| !value.eq_vartime(&Element::ZERO));
+    for (value, before) in others.zip(products.iter().rev()) {
+        let this = inverse * before;
+        inverse *= &*value;
+        *value = this;
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const fn carry_add(a: u64, b: u64, carry: u64) -> (u64, u64) {
 
 /// a − b − borrow, and the borrow out; a borrow is 0 or 1.
 #[inline(always)]
-const fn borrow_sub(a: u64, b: u64, borrow: u64) -> (u64, u64) {
+pub(crate) const fn borrow_sub(a: u64, b: u64, borrow: u64) -> (u64, u64) {
     let (difference, first) = a.overflowing_sub(b);
     let (difference, second) = difference.overflowing_sub(borrow);
     (difference, (first | second) as u64)
@@ -70,7 +70,7 @@ pub(crate) fn choice(bit: u64) -> Choice {
 
 /// Subtracts p once from `carry·2^256 + a`, which is below 2p.
 #[inline(always)]
-const fn reduce_once(a: &Limbs, carry: u64, p: &Limbs) -> Limbs {
+pub(crate) const fn reduce_once(a: &Limbs, carry: u64, p: &Limbs) -> Limbs {
     let (r, borrow) = sub(a, p);
     // Below p exactly if the subtraction borrows and no carry pays for it.
     select(&r, a, 0u64.wrapping_sub(borrow & (carry ^ 1)))

@@ -1,5 +1,7 @@
 //! The operators.
 
+#![allow(clippy::inline_always, reason = "a call costs as much as the arithmetic")]
+
 use std::{
     iter::{Product, Sum},
     ops::{Add, AddAssign, Mul, MulAssign, Neg, Sub, SubAssign},
@@ -11,7 +13,7 @@ macro_rules! operator {
     ($Trait:ident, $method:ident, $Assign:ident, $assign:ident, |$a:ident, $b:ident| $body:expr) => {
         impl<M: Modulus> $Trait<&Element<M>> for &Element<M> {
             type Output = Element<M>;
-            #[inline]
+            #[inline(always)]
             fn $method(self, other: &Element<M>) -> Element<M> {
                 let ($a, $b) = (&self.0, &other.0);
                 Element::from_montgomery($body)
@@ -19,26 +21,26 @@ macro_rules! operator {
         }
         impl<M: Modulus> $Trait<&Element<M>> for Element<M> {
             type Output = Self;
-            #[inline]
+            #[inline(always)]
             fn $method(self, other: &Self) -> Self {
                 (&self).$method(other)
             }
         }
         impl<M: Modulus> $Trait for Element<M> {
             type Output = Self;
-            #[inline]
+            #[inline(always)]
             fn $method(self, other: Self) -> Self {
                 (&self).$method(&other)
             }
         }
         impl<M: Modulus> $Assign<&Self> for Element<M> {
-            #[inline]
+            #[inline(always)]
             fn $assign(&mut self, other: &Self) {
                 *self = (&*self).$method(other);
             }
         }
         impl<M: Modulus> $Assign for Element<M> {
-            #[inline]
+            #[inline(always)]
             fn $assign(&mut self, other: Self) {
                 *self = (&*self).$method(&other);
             }

@@ -2,7 +2,7 @@
 
 use ff::{Field, FromUniformBytes, PrimeField, helpers};
 use rand_core::RngCore;
-use subtle::{Choice, CtOption};
+use subtle::{Choice, ConstantTimeEq, CtOption};
 use zeroize::Zeroizing;
 
 use super::{Element, Modulus, inverse, limbs};
@@ -37,7 +37,7 @@ impl<M: Modulus> Field for Element<M> {
 
     #[inline]
     fn square(&self) -> Self {
-        self.mul_const(self)
+        self.square_const()
     }
 
     #[inline]
@@ -50,6 +50,11 @@ impl<M: Modulus> Field for Element<M> {
     }
 
     fn sqrt(&self) -> CtOption<Self> {
+        if Self::TWO_ADICITY == 1 {
+            // p + 1 = 4·(half of the odd part, plus one) for p ≡ 3 (mod 4).
+            let root = inverse::pow_windowed(self, &Self::HALF_OF_ODD_PART) * self;
+            return CtOption::new(root, root.square().ct_eq(self));
+        }
         helpers::sqrt_tonelli_shanks(self, Self::HALF_OF_ODD_PART)
     }
 

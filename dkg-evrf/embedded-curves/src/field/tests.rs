@@ -25,7 +25,7 @@ fn element<M: Modulus>() -> impl Strategy<Value = Element<M>> {
     ]
 }
 
-/// CURVE-1.
+/// CURVE-1, CURVE-15.
 fn field_laws<M: Modulus>(a: Element<M>, b: Element<M>, c: Element<M>) {
     assert_eq!(a + b, b + a);
     assert_eq!(a * b, b * a);

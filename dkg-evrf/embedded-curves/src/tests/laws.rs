@@ -172,3 +172,91 @@ fn secp256k1_agrees_with_k256() {
     x.reverse();
     assert_eq!(theirs.x().unwrap().as_slice(), x);
 }
+
+fn to_k256(scalar: &Scalar<Secp256k1>) -> k256::Scalar {
+    use k256::elliptic_curve::PrimeField as _;
+    let mut bytes = scalar.to_bytes();
+    bytes.reverse();
+    k256::Scalar::from_repr(bytes.into()).unwrap()
+}
+
+/// A sum of many multiples by an independent library, term by term.
+fn sum_by_k256(terms: &[(Scalar<Secp256k1>, Scalar<Secp256k1>)]) -> Vec<u8> {
+    use k256::elliptic_curve::sec1::ToEncodedPoint;
+    let product = |(scalar, log): &(_, _)| k256::ProjectivePoint::GENERATOR * to_k256(log) * to_k256(scalar);
+    terms
+        .iter()
+        .map(product)
+        .sum::<k256::ProjectivePoint>()
+        .to_affine()
+        .to_encoded_point(false)
+        .as_bytes()
+        .to_vec()
+}
+
+fn encoded(point: Point<Secp256k1>) -> Vec<u8> {
+    let Some(affine) = point.to_affine_vartime() else { return vec![0] };
+    let [x, y] = [affine.x(), affine.y()].map(|coordinate| {
+        let mut bytes = coordinate.to_bytes();
+        bytes.reverse();
+        bytes
+    });
+    [&[4][..], &x, &y].concat()
+}
+
+/// CURVE-13, CURVE-14: random terms among all pairs of edge values, for every width of windows that sizes up to 600 choose.
+#[test]
+fn secp256k1_multiplies_many_points_as_k256_does() {
+    let lambda = Secp256k1::ENDOMORPHISM.unwrap().lambda;
+    let one = Scalar::<Secp256k1>::ONE;
+    let half = Scalar::<Secp256k1>::TWO_INV;
+    let power = |i: u64| Scalar::<Secp256k1>::from_u64(2).pow_vartime([i]);
+    let edges = [
+        Scalar::<Secp256k1>::ZERO,
+        one,
+        -one,
+        lambda,
+        -lambda,
+        half,
+        -half,
+        power(127),
+        power(128),
+        power(255),
+    ];
+    // Points by their logarithms: equal, opposite, and λ times each other.
+    let logs = [one, -one, lambda, half, power(128)];
+    let mut random = (0u64..).map(|i| {
+        Scalar::<Secp256k1>::from_bytes_wide(&[i.to_le_bytes()[0].wrapping_mul(37) ^ 0x5a; 64])
+            * power(i % 256)
+    });
+    let mut terms: Vec<_> = edges.iter().flat_map(|edge| logs.map(|log| (*edge, log))).collect();
+    for count in [0, 1, 2, 5, 50, 51, 80, 200, 600] {
+        while terms.len() < count {
+            terms.push((random.next().unwrap(), random.next().unwrap()));
+        }
+        let terms = &terms[..count];
+        let scalars: Vec<_> = terms.iter().map(|(scalar, _)| *scalar).collect();
+        let points: Vec<_> =
+            terms.iter().map(|(_, log)| (Point::GENERATOR * *log).to_affine().unwrap()).collect();
+        let expected = sum_by_k256(terms);
+        assert_eq!(encoded(Point::multiscalar_mul_vartime(&scalars, &points)), expected, "{count}");
+        assert_eq!(encoded(Point::multiscalar_mul(&scalars, &points)), expected, "{count}");
+    }
+}
+
+/// CURVE-13: all in one pile, and piles whose points cancel.
+#[test]
+fn piles_of_equal_and_opposite_points_are_added_up_rightly() {
+    let scalar = Scalar::<Secp256k1>::from_bytes_wide(&[7; 64]);
+    for count in [2u64, 3, 64, 257] {
+        let scalars: Vec<_> = (0..count).map(|_| scalar).collect();
+        let mut points: Vec<_> = (0..count).map(|_| Affine::<Secp256k1>::GENERATOR).collect();
+        let expected = Point::GENERATOR * (scalar * Scalar::<Secp256k1>::from_u64(count));
+        assert_eq!(Point::multiscalar_mul_vartime(&scalars, &points), expected);
+        assert_eq!(Point::multiscalar_mul(&scalars, &points), expected);
+        points.iter_mut().step_by(2).for_each(|point| *point = -*point);
+        let expected = if count % 2 == 0 { Point::IDENTITY } else { -(Point::GENERATOR * scalar) };
+        assert_eq!(Point::multiscalar_mul_vartime(&scalars, &points), expected);
+        assert_eq!(Point::multiscalar_mul(&scalars, &points), expected);
+    }
+}
