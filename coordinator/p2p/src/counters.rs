@@ -56,6 +56,8 @@ counters! {
     Forged => "forged",
     /// A request refused, as the answers to its sender exceed the quota.
     AnswerBudget => "answer_budget",
+    /// A gossip message repeated long after its author sent it.
+    Replayed => "replayed",
     /// A connection closed as its validator did not read what it was sent.
     SlowReader => "slow_reader",
     /// A message dropped as the chain's inbox is full.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use processor_messages::{Genesis, Validator};
-use rand_core::{OsRng, RngCore};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -68,7 +67,7 @@ impl Handle {
         if bytes.len() > self.shared.max_message_bytes {
             return Err(P2pError::TooLarge);
         }
-        let sealed = seal(&self.shared.secret, genesis, OsRng.next_u64().to_le_bytes(), &bytes);
+        let sealed = seal(&self.shared.secret, genesis, self.shared.stamps.next(), &bytes);
         self.ask(|reply| Command::Publish { genesis, sealed, reply }).await?
     }
 

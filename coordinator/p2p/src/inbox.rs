@@ -1,16 +1,21 @@
-//! What one chain receives: a queue bounded in bytes, of which one member may fill a quarter.
+//! What one chain receives: a queue for each member, read in turns, bounded in bytes.
+//!
+//! ```text
+//! half of the bytes: divided among the members, so that nobody can take another's room
+//! the other half:    for whoever comes, but no member holds more than a quarter of all
+//! ```
 //!
 //! At the bound a message is dropped and counted, and a request is refused; the sender's own retries, and
 //! sync, make up for it. Nothing that one chain leaves unread delays another chain.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use libp2p::request_response::ResponseChannel;
 use processor_messages::Validator;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::{network::Command, sync::SyncResponse};
 
@@ -24,6 +29,15 @@ pub enum Inbound {
     Gossip(Gossip),
     /// A request to us.
     Request(Request),
+}
+
+impl Inbound {
+    pub(crate) fn from(&self) -> Validator {
+        match self {
+            Self::Gossip(gossip) => gossip.from,
+            Self::Request(request) => request.from,
+        }
+    }
 }
 
 /// A gossip message.
@@ -88,26 +102,82 @@ impl Drop for Responder {
 /// Room which an entry holds until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Space {
-    _chain: OwnedSemaphorePermit,
-    _member: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    _beyond: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
+}
+
+/// What waits: a queue for each member, and the members in the order of their turns.
+#[derive(Debug, Default)]
+struct Waiting {
+    queues: HashMap<Validator, VecDeque<Inbound>>,
+    turns: VecDeque<Validator>,
+    closed: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, inbound: Inbound) {
+        let from = inbound.from();
+        let queue = self.queues.entry(from).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(from);
+        }
+        queue.push_back(inbound);
+    }
+
+    fn pop(&mut self) -> Option<Inbound> {
+        let from = self.turns.pop_front()?;
+        let queue = self.queues.get_mut(&from)?;
+        let inbound = queue.pop_front();
+        if !queue.is_empty() {
+            self.turns.push_back(from);
+        }
+        inbound
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing is put in any more; what waits may still be read.
+    fn close(&self) {
+        self.waiting().closed = true;
+        self.arrived.notify_one();
+    }
 }
 
 /// The receiving end of one open chain. Dropping it drops what arrives; close the chain as well.
 #[derive(Debug)]
 pub struct Inbox {
-    received: mpsc::UnboundedReceiver<Inbound>,
+    queue: Arc<Queue>,
     reachable: watch::Receiver<BTreeSet<Validator>>,
 }
 
 impl Inbox {
     /// The next message or request; `None` once the chain is closed or the network has stopped.
     pub async fn recv(&mut self) -> Option<Inbound> {
-        self.received.recv().await
+        loop {
+            {
+                let mut waiting = self.queue.waiting();
+                let inbound = waiting.pop();
+                if inbound.is_some() || waiting.closed {
+                    return inbound;
+                }
+            }
+            self.queue.arrived.notified().await;
+        }
     }
 
     /// The next one, if there is one already.
     pub fn try_recv(&mut self) -> Option<Inbound> {
-        self.received.try_recv().ok()
+        self.queue.waiting().pop()
     }
 
     /// The members that listen to the chain right now.
@@ -117,20 +187,43 @@ impl Inbox {
     }
 }
 
-/// The sending end, held by the network task. The channel itself is unbounded; entries hold [`Space`].
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.waiting();
+        *waiting = Waiting { closed: true, ..Waiting::default() };
+    }
+}
+
+/// A member's room in an inbox.
+#[derive(Debug)]
+struct Room {
+    /// Nobody else can take this.
+    own: Arc<Semaphore>,
+    /// What it may take of the room for whoever comes.
+    beyond: Arc<Semaphore>,
+}
+
+/// The sending end, held by the network task. The queues themselves are unbounded; entries hold [`Space`].
 pub(crate) struct InboxSender {
-    sender: mpsc::UnboundedSender<Inbound>,
-    space: Arc<Semaphore>,
-    members: HashMap<Validator, Arc<Semaphore>>,
+    queue: Arc<Queue>,
+    common: Arc<Semaphore>,
+    members: HashMap<Validator, Room>,
     reachable: watch::Sender<BTreeSet<Validator>>,
 }
 
 pub(crate) fn inbox(bytes: usize, members: &HashSet<Validator>) -> (InboxSender, Inbox) {
-    let (sender, received) = mpsc::unbounded_channel();
+    let queue = Arc::new(Queue::default());
     let (watched, reachable) = watch::channel(BTreeSet::new());
-    let members = members.iter().map(|member| (*member, Arc::new(Semaphore::new(bytes / 4)))).collect();
-    let sender = InboxSender { sender, space: Arc::new(Semaphore::new(bytes)), members, reachable: watched };
-    (sender, Inbox { received, reachable })
+    let most = bytes / 4;
+    let own = (bytes / 2).checked_div(members.len()).unwrap_or(0).min(most);
+    let room = |_: &Validator| Room {
+        own: Arc::new(Semaphore::new(own)),
+        beyond: Arc::new(Semaphore::new(most - own)),
+    };
+    let members = members.iter().map(|member| (*member, room(member))).collect();
+    let common = Arc::new(Semaphore::new(bytes / 2));
+    let sender = InboxSender { queue: queue.clone(), common, members, reachable: watched };
+    (sender, Inbox { queue, reachable })
 }
 
 impl InboxSender {
@@ -138,23 +231,41 @@ impl InboxSender {
         self.members.contains_key(validator)
     }
 
-    /// Room for `bytes` of a member; `None` at the bound.
+    /// Room for `bytes` of a member; `None` at the bound. Called by one task, so that what is available stays so.
     pub(crate) fn reserve(&self, from: &Validator, bytes: usize) -> Option<Space> {
-        let cost = u32::try_from(bytes + ENTRY_BYTES).ok()?;
-        let member = self.members.get(from)?.clone().try_acquire_many_owned(cost).ok()?;
-        let chain = self.space.clone().try_acquire_many_owned(cost).ok()?;
-        Some(Space { _chain: chain, _member: member })
+        let cost = u32::try_from(bytes.checked_add(ENTRY_BYTES)?).ok()?;
+        let room = self.members.get(from)?;
+        let own = cost.min(u32::try_from(room.own.available_permits()).unwrap_or(u32::MAX));
+        let beyond = match cost - own {
+            0 => None,
+            rest => {
+                let member = room.beyond.clone().try_acquire_many_owned(rest).ok()?;
+                Some((member, self.common.clone().try_acquire_many_owned(rest).ok()?))
+            }
+        };
+        Some(Space { _own: room.own.clone().try_acquire_many_owned(own).ok()?, _beyond: beyond })
     }
 
     pub(crate) fn deliver(&self, inbound: Inbound) {
-        if self.sender.send(inbound).is_err() {
+        let mut waiting = self.queue.waiting();
+        if waiting.closed {
             tracing::debug!("an inbox was dropped before its chain was closed");
+            return;
         }
+        waiting.push(inbound);
+        drop(waiting);
+        self.queue.arrived.notify_one();
     }
 
     pub(crate) fn set_reachable(&self, validator: Validator, reachable: bool) {
         self.reachable.send_if_modified(|members| {
             if reachable { members.insert(validator) } else { members.remove(&validator) }
         });
+    }
+}
+
+impl Drop for InboxSender {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }

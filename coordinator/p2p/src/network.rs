@@ -36,7 +36,7 @@ use tokio::{
 use crate::{
     Config, Counters, Gossip, Inbound, P2pError, Reason, Request, Responder,
     dial::Dialer,
-    envelope::Envelope,
+    envelope::{Envelope, Newest, Stamps},
     identity::{self, peer_id},
     inbox::{Inbox, InboxSender, inbox},
     peers::AllowList,
@@ -63,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) secret: Arc<SecretKey>,
     pub(crate) max_message_bytes: usize,
+    pub(crate) stamps: Stamps,
 }
 
 /// What a handle may ask.
@@ -105,6 +106,7 @@ pub(crate) struct Network {
     pub(crate) shared: Arc<Shared>,
     commands: mpsc::WeakSender<Command>,
     chains: HashMap<Genesis, InboxSender>,
+    newest: Newest,
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, P2pError>>>,
     connections: HashMap<Validator, Vec<ConnectionId>>,
     handshakes: HashMap<ConnectionId, Instant>,
@@ -129,6 +131,7 @@ impl Network {
             shared,
             commands,
             chains: HashMap::new(),
+            newest: Newest::default(),
             requests: HashMap::new(),
             connections: HashMap::new(),
             handshakes: HashMap::new(),
@@ -183,6 +186,7 @@ impl Network {
             }
             Command::Close { genesis, reply } => {
                 self.chains.remove(&genesis);
+                self.newest.forget(genesis);
                 self.swarm.behaviour_mut().gate.close(genesis);
                 let _ = reply.send(());
             }
@@ -450,6 +454,9 @@ impl Network {
         if !chain.is_member(&from) {
             return Err(Reason::NotMember);
         }
+        if self.newest.is_replay(genesis, from, envelope.stamp) {
+            return Err(Reason::Replayed);
+        }
         let now = Instant::now();
         if !envelope.verify(genesis) {
             let peer = self.shared.allow.get(&passed_on_by);
@@ -459,6 +466,7 @@ impl Network {
             }
             return Err(Reason::Forged);
         }
+        self.newest.note(genesis, from, envelope.stamp, self.shared.stamps.now());
         let size = u64::try_from(envelope.payload.len()).unwrap_or(u64::MAX);
         let relay = self.shared.allow.get(&from).is_some_and(|author| author.may_relay(size, now));
         // A relayed copy may come before the direct one, which then counts as a repetition: take it, relay or not.

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     Config, Handle, StartError,
     door::Door,
+    envelope::Stamps,
     gossip::Gate,
     handshake::{Handshake, HandshakeError},
     identity::peer_id,
@@ -61,6 +62,7 @@ pub async fn start(config: Config, secret: SecretKey) -> Result<Handle, StartErr
         counters: Arc::default(),
         secret: Arc::new(secret),
         max_message_bytes: config.max_message_bytes,
+        stamps: Stamps::new(),
     });
     let mut swarm = build(&config, &shared);
     let address = config.listen;

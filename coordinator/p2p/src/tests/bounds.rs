@@ -78,17 +78,17 @@ async fn a_member_that_forges_is_never_believed_and_soon_disconnected() {
     soon(connected.wait_for(|set| set.len() == 1)).await.unwrap();
 
     let publish = |sealed| forger.ask(|reply| Command::Publish { genesis: genesis(1), sealed, reply });
-    let stranger = seal(&key(99), genesis(1), [0; 8], b"by a stranger");
+    let stranger = seal(&key(99), genesis(1), 0, b"by a stranger");
     publish(stranger).await.unwrap().unwrap();
     until(|| node.counters().get(Reason::NotMember) == 1).await;
-    let other_chain = seal(&key(1), genesis(2), [0; 8], b"of another chain");
+    let other_chain = seal(&key(1), genesis(2), 0, b"of another chain");
     publish(other_chain).await.unwrap().unwrap();
     until(|| node.counters().get(Reason::Forged) == 1).await;
     publish(b"short".to_vec()).await.unwrap().unwrap();
     until(|| node.counters().get(Reason::Malformed) == 1).await;
     soon(async {
         for nonce in 0u64.. {
-            let mut forged = seal(&key(1), genesis(1), nonce.to_le_bytes(), b"as somebody else");
+            let mut forged = seal(&key(1), genesis(1), nonce, b"as somebody else");
             forged[..32].copy_from_slice(&validator(0).0);
             // Fails once we are disconnected.
             let _ = publish(forged).await.unwrap();
@@ -200,5 +200,29 @@ async fn an_oversized_gossip_frame_is_not_delivered_and_harms_nobody() {
     until(|| from_sender() > before + 2_048).await;
     cluster.nodes[2].publish(genesis(2), b"calm".to_vec()).await.unwrap();
     assert_eq!(gossip(&mut calm[0]).await.bytes, b"calm");
+    assert!(inboxes[0].try_recv().is_none());
+}
+
+/// P2P-9: what an author said long ago is dropped, so that nobody fills its room or its share of relays with it.
+#[tokio::test]
+async fn an_envelope_much_older_than_its_authors_newest_is_dropped() {
+    let cluster = Cluster::start(2).await;
+    let mut inboxes = cluster.chain(genesis(1), &[0, 1]).await;
+    let replay = |stamp, text: &'static [u8]| {
+        let sealed = seal(&key(1), genesis(1), stamp, text);
+        cluster.nodes[1].ask(|reply| Command::Publish { genesis: genesis(1), sealed, reply })
+    };
+    cluster.nodes[1].publish(genesis(1), b"new".to_vec()).await.unwrap();
+    assert_eq!(gossip(&mut inboxes[0]).await.bytes, b"new");
+    let now = crate::envelope::Stamps::new().now();
+    replay(now - 120_000_000, b"two minutes old").await.unwrap().unwrap();
+    until(|| cluster.nodes[0].counters().get(Reason::Replayed) == 1).await;
+    replay(now - 30_000_000, b"late").await.unwrap().unwrap();
+    assert_eq!(gossip(&mut inboxes[0]).await.bytes, b"late");
+    // A clock that was wrong by an hour and is right again costs nothing.
+    replay(now + 3_600_000_000, b"in the future").await.unwrap().unwrap();
+    assert_eq!(gossip(&mut inboxes[0]).await.bytes, b"in the future");
+    cluster.nodes[1].publish(genesis(1), b"right again".to_vec()).await.unwrap();
+    assert_eq!(gossip(&mut inboxes[0]).await.bytes, b"right again");
     assert!(inboxes[0].try_recv().is_none());
 }

@@ -115,3 +115,55 @@ fn of_two_validators_the_smaller_key_dials_first() {
     assert_eq!(next(small, great), None, "it is dialing");
     assert_eq!(next(great, small), Some(now + Duration::from_secs(4)));
 }
+
+fn waiting(from: u64, text: &str, space: crate::inbox::Space) -> Inbound {
+    Inbound::Gossip(Gossip { from: validator(from), bytes: text.as_bytes().to_vec(), _space: space })
+}
+
+/// P2P-15: whatever others fill, a member keeps room of its own.
+#[tokio::test]
+async fn flooding_members_leave_everybody_else_room_and_a_turn() {
+    let (sender, mut inbox) = crate::inbox::inbox(64 << 20, &members(0..16));
+    // Eight members take all they can get, in messages of 1 MiB.
+    let mut taken = 0;
+    for flooder in 0..8 {
+        while let Some(space) = sender.reserve(&validator(flooder), 1 << 20) {
+            sender.deliver(waiting(flooder, "flood", space));
+            taken += 1;
+        }
+    }
+    assert!((40..=64).contains(&taken), "{taken}");
+    for calm in 8..16 {
+        for _ in 0..1_000 {
+            let space = sender.reserve(&validator(calm), 200).expect("a thousand votes have room");
+            sender.deliver(waiting(calm, "vote", space));
+        }
+    }
+    let first: Vec<_> = (0..16).map(|_| inbox.try_recv().unwrap().from()).collect();
+    assert_eq!(first, (0..16).map(validator).collect::<Vec<_>>(), "one of each in turn");
+    while inbox.try_recv().is_some() {}
+    assert!(sender.reserve(&validator(0), 1 << 20).is_some(), "what is read leaves room");
+    drop(sender);
+    assert!(inbox.recv().await.is_none());
+}
+
+/// P2P-15
+#[test]
+fn one_member_fills_at_most_a_quarter() {
+    for count in [1, 2, 3, 100] {
+        let (sender, _inbox) = crate::inbox::inbox(4 << 20, &members(0..count));
+        let mut held = Vec::new();
+        while let Some(space) = sender.reserve(&validator(0), 15 << 10) {
+            held.push(space);
+        }
+        assert_eq!(held.len(), 64, "{count} members: 64 messages of 16 KiB are 1 MiB");
+    }
+}
+
+/// P2P-8
+#[test]
+fn stamps_never_repeat_or_go_back() {
+    let stamps = crate::envelope::Stamps::new();
+    let many: Vec<_> = (0..1_000).map(|_| stamps.next()).collect();
+    assert!(many.windows(2).all(|pair| pair[0] < pair[1]));
+}
