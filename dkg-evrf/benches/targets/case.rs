@@ -1,0 +1,149 @@
+//! One curve and one size, measured in a process of its own.
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use dkg_evrf::{
+    Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex,
+    Verdict, Work, participate, verify,
+};
+use embedded_curves::EmbeddedCurve;
+use embedded_curves::registration::EmbeddedSecret;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use serde_json::{Value, json};
+
+use crate::unit::shortest;
+
+/// A measurement.
+pub(crate) struct Row {
+    pub(crate) op: String,
+    pub(crate) threads: usize,
+    pub(crate) seconds: f64,
+    /// Of a participation.
+    pub(crate) bytes: usize,
+    /// Of resident memory, while it ran.
+    pub(crate) peak_bytes: u64,
+}
+
+impl Row {
+    pub(crate) fn parse_all(json: &[u8]) -> Vec<Self> {
+        let rows: Vec<Value> = serde_json::from_slice(json).unwrap();
+        let parse = |row: &Value| Self {
+            op: row["op"].as_str().unwrap().to_owned(),
+            threads: usize::try_from(row["threads"].as_u64().unwrap()).unwrap(),
+            seconds: row["seconds"].as_f64().unwrap(),
+            bytes: usize::try_from(row["bytes"].as_u64().unwrap()).unwrap(),
+            peak_bytes: row["peak_bytes"].as_u64().unwrap(),
+        };
+        rows.iter().map(parse).collect()
+    }
+}
+
+/// Measures the case and prints its rows.
+pub(crate) fn run(curve: &str, size: (u16, u16), threads: NonZeroUsize) {
+    let rows = match curve {
+        "ristretto" => measure::<Ristretto>(size, threads),
+        "secp256k1" => measure::<Secp256k1>(size, threads),
+        _ => panic!("there is no curve {curve}"),
+    };
+    println!("{}", serde_json::to_string(&rows).unwrap());
+}
+
+/// Runs something with the peak of memory counted anew.
+fn with_peak(run: impl FnOnce() -> f64) -> (f64, u64) {
+    // 5 resets the peak of resident memory to what is resident now.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let seconds = run();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.split_whitespace().next()?.parse::<u64>().ok());
+    (seconds, kib.unwrap_or(0) << 10)
+}
+
+struct Case<C: SigningCurve> {
+    parameters: Parameters<C>,
+    secrets: Vec<EmbeddedSecret>,
+    rows: Vec<Value>,
+}
+
+impl<C: SigningCurve> Case<C> {
+    fn add(&mut self, op: &str, threads: NonZeroUsize, (seconds, peak_bytes): (f64, u64)) {
+        self.rows.push(json!({
+            "op": op, "threads": threads, "seconds": seconds, "peak_bytes": peak_bytes,
+            "bytes": Participation::encoded_len(&self.parameters),
+        }));
+    }
+
+    fn participate(&self, dealer: u16, threads: NonZeroUsize) -> Vec<u8> {
+        let secret = &self.secrets[usize::from(dealer)];
+        let rng = &mut ChaCha20Rng::seed_from_u64(u64::from(dealer));
+        let work = Work::threads(threads);
+        participate(&self.parameters, ValidatorIndex(dealer), secret, rng, work).unwrap().encode()
+    }
+
+    /// From bytes to verdicts.
+    fn verify(&self, encoded: &[Vec<u8>], threads: NonZeroUsize) {
+        let decode = |bytes: &Vec<u8>| Participation::decode(&self.parameters, bytes).unwrap();
+        let decoded = (0..).map(ValidatorIndex).zip(encoded.iter().map(decode)).collect::<Vec<_>>();
+        let rng = &mut ChaCha20Rng::seed_from_u64(99);
+        let verdicts = verify(&self.parameters, &decoded, rng, Work::threads(threads)).unwrap();
+        assert!(verdicts.iter().all(Verdict::is_valid));
+    }
+}
+
+/// Makes parameters twice: the first time with generators, which a process derives once for each size.
+fn set_up<C: SigningCurve>((n, t): (u16, u16)) -> Case<C> {
+    let rng = &mut ChaCha20Rng::seed_from_u64(1);
+    let secrets = (0..n).map(|_| EmbeddedSecret::random(C::Embedded::ID, rng)).collect::<Vec<_>>();
+    let validator = |(i, secret): (u16, &EmbeddedSecret)| {
+        let mut key = [0; 32];
+        key[..2].copy_from_slice(&i.to_le_bytes());
+        Validator { key, weight: 1, embedded_key: secret.key() }
+    };
+    let validators = (0u16..).zip(&secrets).map(validator).collect::<Vec<_>>();
+    let session = Session { chain_genesis: [0; 32], network: b"bench".to_vec(), session: 0 };
+    let parameters = || Parameters::<C>::new(&session, t, &validators).unwrap();
+    let first = with_peak(|| shortest(1, || drop(parameters())));
+    let again = with_peak(|| shortest(3, || drop(parameters())));
+    let mut case = Case { parameters: parameters(), secrets, rows: Vec::new() };
+    case.add("generators", NonZeroUsize::MIN, (first.0 - again.0, first.1));
+    case.add("tables", NonZeroUsize::MIN, again);
+    case
+}
+
+fn measure<C: SigningCurve>(size: (u16, u16), threads: NonZeroUsize) -> Vec<Value> {
+    let one = NonZeroUsize::MIN;
+    let mut case = set_up::<C>(size);
+    let counts = if threads == one { vec![one] } else { vec![one, threads] };
+    for threads in &counts {
+        let run = || shortest(3, || drop(case.participate(0, *threads)));
+        let measured = with_peak(run);
+        case.add("prove", *threads, measured);
+    }
+    let encoded = participations(&case, size.0, threads);
+    for threads in &counts {
+        let measured = with_peak(|| shortest(5, || case.verify(&encoded[..1], *threads)));
+        case.add("verify_one", *threads, measured);
+        let measured = with_peak(|| shortest(2, || case.verify(&encoded, *threads)));
+        case.add("verify_all", *threads, measured);
+    }
+    case.rows
+}
+
+/// Those of all dealers, made on all threads.
+fn participations<C: SigningCurve>(case: &Case<C>, n: u16, threads: NonZeroUsize) -> Vec<Vec<u8>> {
+    let start = Instant::now();
+    let dealers = (0..n).collect::<Vec<_>>();
+    let share = dealers.len().div_ceil(threads.get());
+    let made = std::thread::scope(|scope| {
+        let make = |dealers: &[u16]| {
+            dealers.iter().map(|dealer| case.participate(*dealer, NonZeroUsize::MIN)).collect::<Vec<_>>()
+        };
+        let spawn = |dealers| scope.spawn(move || make(dealers));
+        let workers = dealers.chunks(share).map(spawn).collect::<Vec<_>>();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    eprintln!("made {n} participations in {:.1} s", start.elapsed().as_secs_f64());
+    made
+}
