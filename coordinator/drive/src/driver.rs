@@ -1,7 +1,7 @@
 //! The loop: gather, step, wait for the disk, perform.
 
 use std::{
-    collections::{BTreeSet, HashSet, VecDeque},
+    collections::{BTreeSet, HashSet},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use tributary::{Application, Halt, Input, Members, Node, Open, Output, latest_de
 use crate::{
     Handle, Status,
     handle::{Act, Command},
+    questions::Questions,
     timers::{Newcomers, Timers},
 };
 
@@ -32,8 +33,6 @@ const MAX_SHARE: usize = MAX_BATCH / 4;
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
 /// Requests to members under way; further ones are dropped, and the node's timers ask again.
 pub const MAX_REQUESTS: usize = 32;
-/// Questions of members that wait for the node's answer; the oldest is refused beyond it.
-const MAX_QUESTIONS: usize = 64;
 /// How soon things are repeated for somebody who became reachable.
 const HASTEN: Duration = Duration::from_millis(100);
 
@@ -124,8 +123,7 @@ pub struct Driver<S: Store, A: Application> {
     stop: watch::Receiver<bool>,
     timers: Timers,
     requests: JoinSet<Option<(Validator, Vec<u8>)>>,
-    questions: VecDeque<(u64, Responder)>,
-    next_question: u64,
+    questions: Questions<Responder>,
     status: watch::Sender<Status>,
     decided: watch::Sender<TributaryBlock>,
     /// Outputs of opening, performed when the driver runs.
@@ -178,8 +176,7 @@ where
             stop: stopped,
             timers: Timers::default(),
             requests: JoinSet::new(),
-            questions: VecDeque::new(),
-            next_question: 0,
+            questions: Questions::default(),
             status,
             decided,
             first,
@@ -317,13 +314,9 @@ where
             }
             Inbound::Request(request) => {
                 let (from, bytes, responder) = request.into_parts();
-                let id = self.next_question;
-                self.next_question += 1;
-                self.questions.push_back((id, responder));
-                if self.questions.len() > MAX_QUESTIONS {
-                    self.questions.pop_front();
+                if let Some(id) = self.questions.open(from, responder) {
+                    batch.input(Input::Request { from, id, bytes });
                 }
-                batch.input(Input::Request { from, id, bytes });
             }
         }
     }
@@ -333,7 +326,11 @@ where
             match output {
                 Output::Broadcast(bytes) => self.broadcast(bytes).await,
                 Output::Request { to, bytes } => self.request(to, bytes),
-                Output::Respond { id, bytes } => self.respond(id, bytes),
+                Output::Respond { id, bytes } => {
+                    if let Some(responder) = self.questions.take(id) {
+                        responder.respond(bytes);
+                    }
+                }
                 Output::SetTimer { timer, after } => self.timers.set(timer, Instant::now() + after),
                 Output::CancelTimer(timer) => self.timers.cancel(timer),
                 Output::Decided(height) => {
@@ -342,6 +339,8 @@ where
                 Output::Event(event) => tracing::info!(genesis = %self.genesis, event, "the chain reports"),
             }
         }
+        // The node answers in the step that takes a question, or not at all.
+        self.questions.refuse();
     }
 
     async fn broadcast(&self, bytes: Vec<u8>) {
@@ -366,14 +365,6 @@ where
                 }
             }
         });
-    }
-
-    fn respond(&mut self, id: u64, bytes: Vec<u8>) {
-        if let Some(at) = self.questions.iter().position(|(question, _)| *question == id)
-            && let Some((_, responder)) = self.questions.remove(at)
-        {
-            responder.respond(bytes);
-        }
     }
 }
 

@@ -28,6 +28,7 @@
 
 mod driver;
 mod handle;
+mod questions;
 mod timers;
 
 pub use driver::{Driver, End, MAX_BATCH, MAX_BATCH_BYTES, MAX_COMMANDS, MAX_REQUESTS};

@@ -15,6 +15,9 @@ use crate::{
     wire::{Answer, Ask, MAX_BLOCKS},
 };
 
+/// The most members asked for their height at a time.
+const MOST_ASKED: usize = 16;
+
 /// The greatest working height reported to a node that comes back, once enough weight reported.
 const RECOVERY: Table<Genesis, Option<u64>> = Table::new("tributary/recovery");
 
@@ -62,6 +65,8 @@ pub(super) struct Recovery {
     reports: BTreeMap<Validator, u64>,
     /// The greatest of them, once more than two thirds of the weight reported.
     floor: Option<u64>,
+    /// How many of those who have not reported were asked last.
+    turn: usize,
 }
 
 impl Recovery {
@@ -74,7 +79,7 @@ impl Recovery {
             RECOVERY.put(txn, &genesis, &None);
         }
         let floor = RECOVERY.get(txn, &genesis)?;
-        Ok(floor.map(|floor| Self { reports: BTreeMap::new(), floor }))
+        Ok(floor.map(|floor| Self { reports: BTreeMap::new(), floor, turn: 0 }))
     }
 }
 
@@ -105,10 +110,18 @@ impl<A: Application> Core<A> {
         self.arm();
     }
 
+    /// Asks members that have not reported, others each time: a driver has few requests under way.
     pub(super) fn ask_status(&mut self) {
-        for member in self.members.iter().filter(|member| member.validator != self.me) {
-            let bytes = encode(&Ask::Status);
-            self.outputs.push(Output::Request { to: member.validator, bytes });
+        let Some(recovery) = self.recovery.as_mut() else { return };
+        let members = self.members.iter().map(|member| member.validator);
+        let mut silent: Vec<_> =
+            members.filter(|v| (*v != self.me) && !recovery.reports.contains_key(v)).collect();
+        let at = recovery.turn.checked_rem(silent.len()).unwrap_or(0);
+        silent.rotate_left(at);
+        silent.truncate(MOST_ASKED);
+        recovery.turn = at.saturating_add(silent.len());
+        for to in silent {
+            self.outputs.push(Output::Request { to, bytes: encode(&Ask::Status) });
         }
         self.arm();
     }

@@ -551,6 +551,30 @@ fn a_lost_body_is_asked_of_those_who_signed_for_the_block() {
     assert_eq!(asked(&one.step(Input::Fired(Timer::Body)).unwrap()), []);
 }
 
+/// `TRIB-5`: a driver has few requests under way; in a large set everybody is asked all the same.
+#[test]
+fn a_recovering_node_asks_every_member_a_few_at_a_time() {
+    let members = members(&[1; 100]);
+    let store = MemoryStore::default();
+    let open = Open { config: config(), store_is_current: false };
+    let opened =
+        store.write(|txn| Node::open(txn, members.clone(), key(0), puppet(), open).map_err(Failed::from));
+    let (node, outputs) = opened.unwrap().0;
+    let mut one = One { members, store, node };
+    let mut whom: Vec<_> = asked(&outputs).into_iter().map(|(to, _)| to).collect();
+    let report = encode(&Answer::Status(None));
+    one.step(Input::Response { from: whom[0], bytes: report }).unwrap();
+    let reported = whom[0];
+    for _ in 0..7 {
+        let asked = asked(&one.step(Input::Fired(Timer::Sync)).unwrap());
+        assert!(asked.len() <= 16, "{}", asked.len());
+        whom.extend(asked.iter().map(|(to, _)| *to));
+    }
+    assert_eq!(whom.iter().filter(|to| **to == reported).count(), 1, "not again");
+    let whom: std::collections::BTreeSet<_> = whom.into_iter().collect();
+    assert_eq!(whom.len(), 99);
+}
+
 /// `TRIB-24`, `TRIB-29`: an answer fills no more of the disk than a broadcast does.
 #[test]
 fn bodies_that_nobody_asked_for_are_bounded_as_broadcast_ones_are() {

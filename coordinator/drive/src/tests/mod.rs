@@ -1,3 +1,4 @@
 mod cluster;
 mod fragile;
+mod questions;
 mod timers;
