@@ -82,7 +82,11 @@ impl Handle {
         genesis: Genesis,
         bytes: Vec<u8>,
     ) -> Result<Vec<u8>, P2pError> {
-        self.ask(|reply| Command::Request { to, genesis, bytes, reply }).await?
+        let answer = self.ask(|reply| Command::Request { to, genesis, bytes, reply });
+        // libp2p's own bound begins only once the stream is agreed on.
+        tokio::time::timeout(self.shared.request_timeout, answer)
+            .await
+            .map_err(|_| P2pError::NoResponse)??
     }
 
     /// Everyone connected, for status.

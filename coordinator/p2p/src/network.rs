@@ -63,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     pub(crate) secret: Arc<SecretKey>,
     pub(crate) max_message_bytes: usize,
+    pub(crate) request_timeout: Duration,
     pub(crate) stamps: Stamps,
 }
 
@@ -109,6 +110,8 @@ pub(crate) struct Network {
     newest: Newest,
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, P2pError>>>,
     connections: HashMap<Validator, Vec<ConnectionId>>,
+    /// The probe of each connected validator that waits for its answer, and since when.
+    probes: HashMap<Validator, (OutboundRequestId, Instant)>,
     handshakes: HashMap<ConnectionId, Instant>,
     dialer: Dialer,
     resolving: JoinSet<(Validator, Vec<SocketAddr>)>,
@@ -134,6 +137,7 @@ impl Network {
             newest: Newest::default(),
             requests: HashMap::new(),
             connections: HashMap::new(),
+            probes: HashMap::new(),
             handshakes: HashMap::new(),
             dialer,
             resolving: JoinSet::new(),
@@ -305,11 +309,23 @@ impl Network {
         }
     }
 
-    /// Asks every connected validator for a sign of life; who does not give it is disconnected.
+    /// Asks every connected validator for a sign of life, one question at a time; who does not give it is
+    /// disconnected.
     fn probe(&mut self) {
+        let most = self.config.request_timeout;
+        let is_dead = |(_, (_, since)): &(&Validator, &(OutboundRequestId, Instant))| since.elapsed() >= most;
+        let dead: Vec<_> = self.probes.iter().filter(is_dead).map(|(validator, _)| *validator).collect();
+        for validator in dead {
+            self.probes.remove(&validator);
+            self.count(Reason::Dead);
+            let _ = self.swarm.disconnect_peer_id(peer_id(validator));
+        }
         for validator in self.connections.keys() {
-            let request = SyncRequest { genesis: PROBE, bytes: Vec::new() };
-            self.swarm.behaviour_mut().sync.send_request(&peer_id(*validator), request);
+            if !self.probes.contains_key(validator) {
+                let request = SyncRequest { genesis: PROBE, bytes: Vec::new() };
+                let id = self.swarm.behaviour_mut().sync.send_request(&peer_id(*validator), request);
+                self.probes.insert(*validator, (id, Instant::now()));
+            }
         }
     }
 
@@ -388,6 +404,7 @@ impl Network {
             return;
         }
         self.connections.remove(&validator);
+        self.probes.remove(&validator);
         if let Some(entry) = self.shared.allow.get(&validator) {
             entry.disconnected();
         }
@@ -484,6 +501,8 @@ impl Network {
                 request_response::Message::Response { request_id, response } => {
                     if let Some(reply) = self.requests.remove(&request_id) {
                         let _ = reply.send(response.ok_or(P2pError::Refused));
+                    } else {
+                        self.probes.retain(|_, (id, _)| *id != request_id);
                     }
                 }
             },
@@ -506,7 +525,10 @@ impl Network {
         tracing::debug!(%error, "a request failed");
         if let Some(reply) = self.requests.remove(&id) {
             let _ = reply.send(Err(P2pError::NoResponse));
-        } else if matches!(error, request_response::OutboundFailure::Timeout) {
+            return;
+        }
+        self.probes.retain(|_, (probe, _)| *probe != id);
+        if matches!(error, request_response::OutboundFailure::Timeout) {
             // A probe: the connection is dead.
             self.count(Reason::Dead);
             self.swarm.close_connection(connection);

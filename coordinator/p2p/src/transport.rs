@@ -62,6 +62,7 @@ pub async fn start(config: Config, secret: SecretKey) -> Result<Handle, StartErr
         counters: Arc::default(),
         secret: Arc::new(secret),
         max_message_bytes: config.max_message_bytes,
+        request_timeout: config.request_timeout,
         stamps: Stamps::new(),
     });
     let mut swarm = build(&config, &shared);

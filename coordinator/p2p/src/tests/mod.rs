@@ -3,6 +3,7 @@
 mod attacks;
 mod bounds;
 mod chains;
+mod frozen;
 mod handshake;
 mod pure;
 
