@@ -18,7 +18,7 @@ use coordinator_keys::SecretKey;
 use coordinator_store::Transaction;
 use malachitebft_core_consensus::{self as core, LocallyProposedValue, Params, State};
 use malachitebft_core_types::{
-    Round, Threshold, ThresholdParams, Timeout, ValuePayload, VoteExtensionPolicy, VoteType,
+    Round, SignedVote, Threshold, ThresholdParams, Timeout, ValuePayload, VoteExtensionPolicy, VoteType,
 };
 use processor_messages::{Validator, encode};
 use std::time::Duration;
@@ -246,12 +246,16 @@ impl Consensus {
             || self.has_quorum(VoteType::Precommit, hash)
     }
 
+    /// Every vote known of this height.
+    fn votes(&self) -> impl Iterator<Item = &SignedVote<Ctx>> {
+        self.state.driver.votes().all_rounds().values().flat_map(|votes| votes.received_votes().iter())
+    }
+
     /// Blocks without which this height cannot go on: proposed in this consensus round, or voted for by a quorum.
     pub(crate) fn needs(&self) -> BTreeSet<BlockHash> {
         let round = self.round();
         let proposed = self.effects.named.iter().filter(|(_, (of, _))| *of == round).map(|(hash, _)| *hash);
-        let votes = self.state.driver.votes().all_rounds().values().flat_map(|votes| votes.received_votes());
-        let voted: BTreeSet<_> = votes.filter_map(|vote| convert::value_of(vote)).collect();
+        let voted: BTreeSet<_> = self.votes().filter_map(convert::value_of).collect();
         let quorum = |hash: &BlockHash| {
             self.has_quorum(VoteType::Prevote, *hash) || self.has_quorum(VoteType::Precommit, *hash)
         };
@@ -261,9 +265,8 @@ impl Consensus {
 
     /// Who said by a signature to hold this block: its proposer, and who voted for it.
     pub(crate) fn holders(&self, hash: BlockHash) -> BTreeSet<Validator> {
-        let votes = self.state.driver.votes().all_rounds().values().flat_map(|votes| votes.received_votes());
-        let voters =
-            votes.filter(|vote| convert::value_of(vote) == Some(hash)).map(|vote| vote.message.address.0);
+        let of_it = |vote: &&SignedVote<Ctx>| convert::value_of(vote) == Some(hash);
+        let voters = self.votes().filter(of_it).map(|vote| vote.message.address.0);
         voters.chain(self.effects.named.get(&hash).map(|(_, proposer)| *proposer)).collect()
     }
 

@@ -14,8 +14,6 @@ use crate::{
 
 /// The most blocks kept of one consensus round which nothing names: a proposer can sign many.
 const UNNAMED_PER_ROUND: usize = 2;
-/// How many rounds ahead of ours a block may be.
-const ROUNDS_AHEAD: u32 = 10;
 
 /// An undecided block whose body is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,13 +105,14 @@ impl<A: Application> Core<A> {
         self.note(txn, &block.header, hash, verdict)
     }
 
-    /// Bounds the bodies of a height: two of each round near ours, and those which votes or proposals name.
+    /// Bounds the bodies of a height, and the work of judging them: those which votes or proposals name, and two
+    /// each of our round and the next. Another that gets a name later is asked for.
     fn admits(&self, block: &Block, hash: BlockHash) -> bool {
-        let round = block.header.round;
+        let (round, ours) = (block.header.round, self.consensus.round());
+        let near = (ours..=ours.saturating_add(1)).contains(&round);
         let same =
             self.held.iter().filter(|(held, block)| (block.round == round) && !self.consensus.wants(**held));
-        (round <= self.consensus.round().saturating_add(ROUNDS_AHEAD))
-            && (self.consensus.wants(hash) || (same.count() < UNNAMED_PER_ROUND))
+        self.consensus.wants(hash) || (near && (same.count() < UNNAMED_PER_ROUND))
     }
 
     fn judge(&mut self, db: &dyn Read, block: &Block) -> Result<Verdict, Halt> {

@@ -472,6 +472,33 @@ fn a_proposer_of_many_blocks_fills_no_disk() {
     assert_eq!(stored.len(), 2);
 }
 
+/// `TRIB-24`: judging a body costs as many signatures as fit into it; of far rounds none is, unless it is named.
+#[test]
+fn bodies_of_far_rounds_are_kept_only_if_they_are_named() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    for round in 0..12 {
+        let block = one.block(1, round, BlockHash::default(), None);
+        one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    }
+    let rounds = |one: &One| {
+        let stored = one.store.read(|db| crate::log::bodies(db, one.members.genesis(), 1)).unwrap();
+        let mut rounds: Vec<_> = stored.iter().map(|(_, block)| block.header.round).collect();
+        rounds.sort_unstable();
+        rounds
+    };
+    assert_eq!(rounds(&one), [0, 1]);
+    let block = one.block(1, 5, BlockHash::default(), None);
+    let (address, value) = (block.header.proposer, block.header.hash(one.members.genesis()));
+    let by = (0..4).find(|by| validator(*by) == address).unwrap();
+    let message = signing::proposal(one.members.genesis(), 1, 5, value, None, address);
+    let signature = key(by).sign(signing::CONSENSUS, &message);
+    let named = Proposal { height: 1, round: 5, value, valid_round: None, address, signature };
+    one.hear(1, &Message::Proposal(named)).unwrap();
+    one.hear(1, &Message::Block(Box::new(block))).unwrap();
+    assert_eq!(rounds(&one), [0, 1, 5]);
+}
+
 /// `TRIB-25`
 #[test]
 fn answers_hold_what_fits_and_start_where_asked() {
