@@ -7,5 +7,5 @@ mod scan;
 
 pub use open::{Open, Opened, Sessions, Timing};
 pub use peers::Peers;
-pub use publish::Publish;
+pub use publish::{Publish, due_inputs, is_due};
 pub use scan::{Scan, ordered_block};

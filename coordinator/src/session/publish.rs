@@ -17,7 +17,7 @@ use coordinator_core::{
     },
 };
 use coordinator_drive::Handle;
-use coordinator_store::{Store, StoreError, Transaction};
+use coordinator_store::{Read, Store, StoreError, Transaction};
 use processor_messages::{Bytes, Genesis, TributaryBlock, Validator, ValidatorSet};
 use tokio::sync::watch;
 use tributary::{ChainInput, Kind, chain};
@@ -49,18 +49,6 @@ impl<S: Store> Publish<S> {
         self.drive.decided()
     }
 
-    fn waits(&self) -> Result<bool, StoreError> {
-        let genesis = self.spec.genesis;
-        self.node.store.read(|db| {
-            let mut waits = !own::pending(db, genesis, 1)?.is_empty();
-            for kind in PROVIDED_KINDS {
-                let next = u64::from(chain::provided_count(db, genesis, kind)?);
-                waits |= !own::provided(db, genesis, kind, next, 1)?.is_empty();
-            }
-            Ok(waits)
-        })
-    }
-
     async fn tell_busy(&mut self) -> Result<(), TaskError> {
         let set = self.spec.set();
         let busy = self.node.store.read(|db| match session::get(db, set)? {
@@ -75,8 +63,24 @@ impl<S: Store> Publish<S> {
     }
 }
 
-/// What is due, as inputs of the tributary.
-fn take(
+/// Whether anything waits to be handed to a tributary.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn is_due(db: &dyn Read, genesis: Genesis) -> Result<bool, StoreError> {
+    let mut waits = !own::pending(db, genesis, 1)?.is_empty();
+    for kind in PROVIDED_KINDS {
+        let next = u64::from(chain::provided_count(db, genesis, kind)?);
+        waits |= !own::provided(db, genesis, kind, next, 1)?.is_empty();
+    }
+    Ok(waits)
+}
+
+/// What is due on the tributary of a set, as its inputs, in the step which takes it from where it waits.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn due_inputs(
     txn: &mut dyn Transaction,
     (set, genesis): (ValidatorSet, Genesis),
     me: Validator,
@@ -129,14 +133,14 @@ impl<S: Store> Task for Publish<S> {
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         self.tell_busy().await?;
-        if !self.waits()? {
+        let (set, genesis, me) = (self.spec.set(), self.spec.genesis, self.node.identity.validator());
+        if !self.node.store.read(|db| is_due(db, genesis))? {
             return Ok(Progress::Idle);
         }
-        let (set, genesis, me) = (self.spec.set(), self.spec.genesis, self.node.identity.validator());
         let taken = Arc::new(AtomicBool::new(false));
         let took = taken.clone();
         let act = move |txn: &mut dyn Transaction| {
-            let inputs = take(txn, (set, genesis), me)?;
+            let inputs = due_inputs(txn, (set, genesis), me)?;
             took.store(!inputs.is_empty(), Ordering::Relaxed);
             Ok(inputs)
         };

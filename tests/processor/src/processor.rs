@@ -1,6 +1,6 @@
 //! The processor's steps over a store: what the tasks of [`crate::service`] call, and nothing that waits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator_store::{Outbox, Store, StoreError};
 use processor_messages::{FromProcessor, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
@@ -9,7 +9,7 @@ use rand_core::OsRng;
 use crate::{
     dkg::{Context, KeyGenError, KeyGeneration, Keys},
     rules::{
-        self, Error, Identity, LETTERS, Step, batches,
+        self, Error, Identity, LETTERS, Randomness, Step, batches,
         key_gen::{self, Job, Work},
     },
     secrets::EmbeddedSecrets,
@@ -21,6 +21,7 @@ pub struct Processor<S: Store> {
     me: Arc<Identity>,
     embedded: Arc<EmbeddedSecrets>,
     dkg: Arc<dyn KeyGeneration>,
+    randomness: Arc<Mutex<dyn Randomness + Send>>,
 }
 
 impl<S: Store> Clone for Processor<S> {
@@ -30,6 +31,7 @@ impl<S: Store> Clone for Processor<S> {
             me: self.me.clone(),
             embedded: self.embedded.clone(),
             dkg: self.dkg.clone(),
+            randomness: self.randomness.clone(),
         }
     }
 }
@@ -50,7 +52,13 @@ pub type Letter = (Vec<u8>, Vec<u8>);
 impl<S: Store> Processor<S> {
     /// A processor over an open store.
     pub fn new(store: S, me: Identity, embedded: EmbeddedSecrets, dkg: Arc<dyn KeyGeneration>) -> Self {
-        Self { store, me: Arc::new(me), embedded: Arc::new(embedded), dkg }
+        let randomness = Arc::new(Mutex::new(OsRng));
+        Self { store, me: Arc::new(me), embedded: Arc::new(embedded), dkg, randomness }
+    }
+
+    /// Draws nonces from `randomness` instead of the system's: for a run which is to be repeated exactly.
+    pub fn with_randomness(self, randomness: impl Randomness + Send + 'static) -> Self {
+        Self { randomness: Arc::new(Mutex::new(randomness)), ..self }
     }
 
     /// The network served.
@@ -60,8 +68,8 @@ impl<S: Store> Processor<S> {
 
     fn step<T>(&self, rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error>) -> Result<(T, S::Commit), Error> {
         let ((value, notices), commit) = self.store.write(|txn| {
-            let mut rng = OsRng;
-            let mut step = Step::new(txn, &self.me, &mut rng);
+            let mut randomness = self.randomness.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut step = Step::new(txn, &self.me, &mut *randomness);
             let value = rule(&mut step)?;
             Ok::<_, Error>((value, step.notices))
         })?;
