@@ -25,7 +25,7 @@ const DOMAIN: &str = "headwater p2p gossip v1";
 pub(crate) const HEADER_BYTES: usize = 32 + 8 + 64;
 
 /// How much older than its author's newest an envelope may be: as long as gossipsub knows what it has seen.
-pub(crate) const WINDOW: Duration = Duration::from_secs(60);
+pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

@@ -388,7 +388,9 @@ fn nobody_crowds_the_transactions_of_others_out_of_a_block() {
         bench.hear(by, &Transaction::Signed(large));
     }
     let honest: Vec<_> = (0..3).map(|nonce| signed(genesis, 1, "a", nonce)).collect();
-    honest.iter().for_each(|transaction| bench.hear(1, transaction));
+    for transaction in &honest {
+        bench.hear(1, transaction);
+    }
     assert_eq!(bench.chain.pending(), 4 + 4 + 3);
     for _ in 0..4 {
         let block = bench.build(0);
@@ -442,9 +444,9 @@ fn what_is_held_of_every_kind_is_announced_again() {
     let says = bench.store.read(|db| chain.resend(db, members)).unwrap();
     let [Say::Gossip(bytes)] = &says[..] else { panic!("{says:?}") };
     // The kind of gossip, the count, then kind, ordinal and hash of each.
-    let kinds: Vec<_> = bytes[5..].chunks(37).map(|holding| holding[0]).collect();
-    assert_eq!(kinds.iter().filter(|kind| **kind == 0).count(), 16);
-    assert_eq!(kinds.iter().filter(|kind| **kind == 1).count(), 1);
+    let mut kinds: Vec<_> = bytes[5..].chunks(37).map(|holding| holding[0]).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [&[0; 16][..], &[1]].concat());
 }
 
 /// `TRIB-20`
