@@ -7,6 +7,7 @@ use core::fmt::Debug;
 use core::ops::{Add, AddAssign, Neg, Sub};
 
 use blake2::{Blake2b512, Digest};
+use embedded_curves::field::SumOfProducts;
 use ff::PrimeField;
 use zeroize::Zeroize;
 
@@ -21,7 +22,7 @@ pub use secp256k1::Secp256k1;
 /// A group of prime order with scalars, canonical encodings, and multi-scalar multiplications.
 pub trait ProofCurve: 'static + Copy + Debug + PartialEq + Eq + Send + Sync {
     /// The field of the group's order, over which circuits are written.
-    type Scalar: PrimeField + Zeroize;
+    type Scalar: PrimeField + SumOfProducts + Zeroize;
     /// An element of the group.
     type Point: Copy
         + Debug
@@ -41,9 +42,6 @@ pub trait ProofCurve: 'static + Copy + Debug + PartialEq + Eq + Send + Sync {
 
     /// Separates generators and transcripts of different curves.
     const ID: &'static str;
-    /// Rounds of the inner-product argument after which generators are computed: fewer where small multi-scalar multiplications are
-    /// cheap beside large ones.
-    const LAZY_ROUNDS: u32;
     /// The length of an encoded point.
     const POINT_LEN: usize;
 
@@ -67,6 +65,15 @@ pub trait ProofCurve: 'static + Copy + Debug + PartialEq + Eq + Send + Sync {
     fn prepared_multiscalar_mul(points: &Self::Prepared, scalars: &[Self::Scalar]) -> Self::Point;
     /// `Σ scalars[i] · points[i]` in variable time; the lengths are equal.
     fn vartime_multiscalar_mul(scalars: &[Self::Scalar], points: &[Self::Point]) -> Self::Point;
+    /// `Σ_j scalars[j] · points[i + j·n]` for each `i` below `n`, of which there are as many for each scalar; in variable time.
+    fn vartime_fold(scalars: &[Self::Scalar], points: &[Self::Point]) -> Vec<Self::Point> {
+        let len = points.len() / scalars.len();
+        let fold = |i: usize| {
+            let points = points.iter().skip(i).step_by(len).copied().collect::<Vec<_>>();
+            Self::vartime_multiscalar_mul(scalars, &points)
+        };
+        (0..len).map(fold).collect()
+    }
     /// Where this curve's generators are kept.
     fn generator_cache() -> &'static GeneratorCache<Self>;
 

@@ -3,16 +3,16 @@
 //! Folding is scaled, so that each generator costs one multiplication: `a' = a_lo + u·a_hi`, `G' = G_lo + u⁻¹·G_hi`,
 //! `b' = b_lo + u⁻¹·b_hi`, `H' = H_lo + u·H_hi`, hence `P' = P + u⁻¹·L + u·R` with
 //! `L = ⟨a_lo, G_hi⟩ + ⟨b_hi, H_lo⟩ + ⟨a_lo, b_hi⟩·U` and `R = ⟨a_hi, G_lo⟩ + ⟨b_lo, H_hi⟩ + ⟨a_hi, b_lo⟩·U`.
-//! It is lazy as well: generators are only folded every [`ProofCurve::LAZY_ROUNDS`] rounds, in one small multi-scalar multiplication each.
+//! It is lazy as well: generators are only folded every third round, all of them with the same scalars.
 //!
 //! It hides nothing: `a` and `b` are masked by the caller, and everything here may run in variable time.
 
+use embedded_curves::field::SumOfProducts;
 use ff::Field;
 
 use crate::curve::{Element, ProofCurve};
 use crate::error::Error;
 use crate::transcript::Transcript;
-use crate::weights::inner_product;
 
 /// The messages of the argument.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,10 +22,13 @@ pub(crate) struct InnerProductProof<C: ProofCurve> {
     pub(crate) b: C::Scalar,
 }
 
+/// Rounds after which folded generators are computed.
+const LAZY_ROUNDS: u32 = 3;
+
 /// Generators which are folded in coefficients first: generator `i` is `Σ_j coefficients[j] · factors[k] · base[k]`, `k = i + j·len`.
 struct Folded<C: ProofCurve> {
     base: Vec<C::Point>,
-    /// Public factors of the base, where they are not one.
+    /// `1, y, y², …`, the public factors of the base.
     factors: Option<Vec<C::Scalar>>,
     coefficients: Vec<C::Scalar>,
 }
@@ -57,24 +60,24 @@ impl<C: ProofCurve> Folded<C> {
     /// Replaces `G` by `G_lo + u·G_hi`.
     fn fold(&mut self, u: C::Scalar) {
         self.coefficients = self.coefficients.iter().flat_map(|c| [*c, *c * u]).collect();
-        if self.coefficients.len().ilog2() == C::LAZY_ROUNDS {
+        if self.coefficients.len().ilog2() == LAZY_ROUNDS {
             self.materialise();
         }
     }
 
+    /// Computes the generators. As `y^(i + j·len)` is `y^i·y^(j·len)`, the first factors stay, and the scalars are the same for all.
     fn materialise(&mut self) {
         let len = self.len();
-        let point = |i: usize| {
-            let places = (i..self.base.len()).step_by(len);
-            let scalars = places.clone().zip(&self.coefficients).map(|(k, c)| self.scalar(*c, k));
-            let points = places.map(|k| self.base[k]).collect::<Vec<_>>();
-            C::vartime_multiscalar_mul(&scalars.collect::<Vec<_>>(), &points)
-        };
-        *self = Self::new(&(0..len).map(point).collect::<Vec<_>>(), None);
+        let scalars = self.coefficients.iter().enumerate().map(|(j, c)| self.scalar(*c, j * len));
+        self.base = C::vartime_fold(&scalars.collect::<Vec<_>>(), &self.base);
+        if let Some(factors) = &mut self.factors {
+            factors.truncate(len);
+        }
+        self.coefficients = vec![C::Scalar::ONE];
     }
 }
 
-/// The generators: `g`, and `h_factors∘h`.
+/// The generators: `g`, and `h_factors∘h`, the factors being powers of one scalar from its zeroth.
 pub(crate) struct Bases<'a, C: ProofCurve> {
     pub(crate) g: &'a [C::Point],
     pub(crate) h: &'a [C::Point],
@@ -96,7 +99,7 @@ pub(crate) fn prove<C: ProofCurve>(
         let (a_lo, a_hi) = a.split_at(a.len() / 2);
         let (b_lo, b_hi) = b.split_at(b.len() / 2);
         let side = |a: &[C::Scalar], b: &[C::Scalar], g_upper: bool| {
-            let mut terms = (vec![inner_product(a, b) * u.0], vec![u.1]);
+            let mut terms = (vec![C::Scalar::inner_product(a, b) * u.0], vec![u.1]);
             g.half(g_upper, a, &mut terms);
             h.half(!g_upper, b, &mut terms);
             Element::<C>::new(C::vartime_multiscalar_mul(&terms.0, &terms.1))

@@ -1,16 +1,16 @@
 //! The prover's vector polynomials `l` and `r` (rule GBP-3).
 
-use ff::Field;
+use embedded_curves::field::SumOfProducts;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::circuit::{Circuit, Witness};
 use crate::layout::{Layout, Point};
-use crate::weights::{Weights, inner_product as dot, powers};
+use crate::weights::{Weights, powers};
 
 /// A polynomial whose coefficients are vectors, by exponent.
 pub(crate) struct VectorPolynomial<F: Zeroize>(Vec<(i64, Zeroizing<Vec<F>>)>);
 
-impl<F: Field + Zeroize> VectorPolynomial<F> {
+impl<F: SumOfProducts + Zeroize> VectorPolynomial<F> {
     /// The coefficients of `⟨self, other⟩`, for the given exponents.
     pub(crate) fn inner_product(
         &self,
@@ -22,7 +22,7 @@ impl<F: Field + Zeroize> VectorPolynomial<F> {
             for (a_exponent, a) in &self.0 {
                 for (b_exponent, b) in &other.0 {
                     if (a_exponent + b_exponent) == exponent {
-                        sum += dot(a, b);
+                        sum += F::inner_product(a, b);
                     }
                 }
             }
@@ -58,14 +58,14 @@ pub(crate) struct Polynomials<F: Zeroize> {
 }
 
 /// A vector and zeros behind it.
-fn pad<F: Field + Zeroize>(values: &[F], rows: usize) -> Zeroizing<Vec<F>> {
+fn pad<F: SumOfProducts + Zeroize>(values: &[F], rows: usize) -> Zeroizing<Vec<F>> {
     let mut padded = Zeroizing::new(Vec::with_capacity(rows));
     padded.extend_from_slice(values);
     padded.resize(rows, F::ZERO);
     padded
 }
 
-impl<F: Field + Zeroize> Polynomials<F> {
+impl<F: SumOfProducts + Zeroize> Polynomials<F> {
     /// The polynomials under the challenges `y`, with its inverse's powers, and `z`.
     pub(crate) fn new(
         circuit: &Circuit<F>,

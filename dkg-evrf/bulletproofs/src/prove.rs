@@ -1,5 +1,6 @@
 //! Proving: commit to the tape, later to the rows, then the polynomial identity and the inner product (rules GBP-2 to GBP-6).
 
+use embedded_curves::field::SumOfProducts;
 use ff::Field;
 use rand_core::{CryptoRng, RngCore};
 use zeroize::{Zeroize, Zeroizing};
@@ -14,7 +15,7 @@ use crate::parallel;
 use crate::polynomials::{BlindingVectors, Polynomials};
 use crate::proof::Proof;
 use crate::transcript::Transcript;
-use crate::weights::{inner_product as dot, powers};
+use crate::weights::powers;
 
 /// The vector commitments to a tape, with their blinding.
 pub struct CommittedTape<C: ProofCurve> {
@@ -155,8 +156,8 @@ pub fn prove<C: ProofCurve>(
     let point = Point { x, x_inverse: invert(x)?, layout };
 
     let (l, r) = (left.evaluate(rows, &point), right.evaluate(rows, &point));
-    let product = dot(&l, &r);
-    let opened = dot(&openings, opening_blinds) * point.at(layout.target());
+    let product = C::Scalar::inner_product(&l, &r);
+    let opened = C::Scalar::inner_product(&openings, opening_blinds) * point.at(layout.target());
     let tau = layout.coefficients().zip(taus.iter()).fold(-opened, |sum, (e, tau)| sum + point.at(e) * tau);
     let mu = blinds.at(&point, &tape.blinds);
     let w = transcript.evaluation::<C>(&product, &tau, &mu);

@@ -11,7 +11,7 @@ use crate::inner_product;
 use crate::layout::{Layout, Point};
 use crate::proof::Proof;
 use crate::transcript::Transcript;
-use crate::weights::{Weights, add_folded, powers};
+use crate::weights::{Folded, Weights, powers};
 
 /// What a proof claims. It is valid if both equations hold.
 pub struct Claims<C: ProofCurve> {
@@ -60,10 +60,9 @@ pub fn verify<C: ProofCurve>(
     let xy_inverse: C::Scalar = Option::from((x * y).invert()).ok_or(Error::ZeroChallenge)?;
     let point = Point { x, x_inverse: xy_inverse * y, layout };
     let factors = (0..layout.commitments()).map(|j| point.at(layout.tape_weights(j))).collect::<Vec<_>>();
-    let mut tape_weights = vec![C::Scalar::ZERO; rows];
-    let weights = Weights::sum(circuit, z, |start, weights, scale| {
-        add_folded(&mut tape_weights, &factors, start, weights, scale);
-    });
+    let mut tape_weights = Folded::new(rows, &factors);
+    let weights = Weights::sum(circuit, z, |start, weights, scale| tape_weights.add(start, weights, scale));
+    let tape_weights = tape_weights.reduce();
     let y_inverses = powers(xy_inverse * x, rows);
     let identity = identity_equation(&point, proof, &weights, &y_inverses);
     let opening_scalars = weights.openings.iter().map(|weight| *weight * point.at(layout.target())).collect();

@@ -1,5 +1,6 @@
 //! The linear constraints, each times its own power of `z`, summed by variable.
 
+use embedded_curves::field::SumOfProducts;
 use ff::Field;
 use zeroize::Zeroize;
 
@@ -48,33 +49,40 @@ impl<F: Field + Zeroize> Weights<F> {
     }
 }
 
-/// Adds weights of consecutive scalars of the tape to sums which stand at `position % rows`, each commitment's times its factor.
-pub(crate) fn add_folded<F: Field>(
-    sums: &mut [F],
-    factors: &[F],
-    mut start: usize,
-    mut weights: &[F],
-    scale: F,
-) {
-    let rows = sums.len();
-    while !weights.is_empty() {
-        let (commitment, position) = (start / rows, start % rows);
-        let (here, rest) = weights.split_at(weights.len().min(rows - position));
-        let scale = scale * factors[commitment];
-        for (sum, weight) in sums[position..].iter_mut().zip(here) {
-            *sum += *weight * scale;
+/// Sums of the tape's weights at `position % rows`, each commitment's times its factor; reduced once.
+pub(crate) struct Folded<'a, F: SumOfProducts> {
+    sums: Vec<F::Sum>,
+    factors: &'a [F],
+}
+
+impl<'a, F: SumOfProducts> Folded<'a, F> {
+    /// For as many commitments as there are factors.
+    pub(crate) fn new(rows: usize, factors: &'a [F]) -> Self {
+        Self { sums: vec![F::Sum::default(); rows], factors }
+    }
+
+    /// Adds weights of consecutive scalars of the tape, times `scale`.
+    pub(crate) fn add(&mut self, mut start: usize, mut weights: &[F], scale: F) {
+        let rows = self.sums.len();
+        while !weights.is_empty() {
+            let (commitment, position) = (start / rows, start % rows);
+            let (here, rest) = weights.split_at(weights.len().min(rows - position));
+            let scale = scale * self.factors[commitment];
+            for (sum, weight) in self.sums[position..].iter_mut().zip(here) {
+                F::add_product(sum, weight, &scale);
+            }
+            start += here.len();
+            weights = rest;
         }
-        start += here.len();
-        weights = rest;
+    }
+
+    /// The sums.
+    pub(crate) fn reduce(&self) -> Vec<F> {
+        self.sums.iter().map(F::reduce).collect()
     }
 }
 
 /// `1, x, x², …`
 pub(crate) fn powers<F: Field>(x: F, len: usize) -> Vec<F> {
     core::iter::successors(Some(F::ONE), |power| Some(*power * x)).take(len).collect()
-}
-
-/// `⟨a, b⟩`
-pub(crate) fn inner_product<F: Field>(a: &[F], b: &[F]) -> F {
-    a.iter().zip(b).fold(F::ZERO, |sum, (a, b)| sum + (*a * b))
 }

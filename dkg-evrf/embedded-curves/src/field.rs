@@ -31,7 +31,7 @@ use zeroize::DefaultIsZeroes;
 
 use limbs::Limbs;
 
-pub use accumulator::Accumulator;
+pub use accumulator::{Accumulator, SumOfProducts};
 pub use inverse::{batch_invert, batch_invert_vartime};
 pub use moduli::{Embedwards25519Order, RistrettoOrder, Secp256k1FieldPrime, Secp256k1Order};
 pub(crate) use reduction::wide_product;
@@ -183,6 +183,13 @@ impl<M: Modulus> Element<M> {
     /// Whether the integer in `0..p` is odd, as RFC 9380's `sgn0` for prime fields.
     pub fn parity(&self) -> Choice {
         Choice::from(self.to_limbs()[0].to_le_bytes()[0] & 1)
+    }
+
+    /// Becomes `other` if `choice`, for an element that is zero unless `choice` is 0; cheaper than a conditional assignment.
+    #[inline]
+    pub(crate) fn or_if(&mut self, other: &Self, choice: Choice) {
+        let mask = 0u64.wrapping_sub(u64::from(choice.unwrap_u8()));
+        self.0.iter_mut().zip(&other.0).for_each(|(to, from)| *to |= from & mask);
     }
 
     /// Equality in variable time, for public values.

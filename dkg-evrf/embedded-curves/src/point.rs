@@ -13,6 +13,7 @@
 mod affine;
 mod buckets;
 mod endomorphism;
+mod fold;
 mod maybe;
 mod multiply;
 mod multiscalar;

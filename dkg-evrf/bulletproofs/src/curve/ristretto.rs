@@ -26,7 +26,6 @@ impl ProofCurve for Ristretto {
     type Prepared = Vec<RistrettoPoint>;
 
     const ID: &'static str = "ristretto";
-    const LAZY_ROUNDS: u32 = 3;
     const POINT_LEN: usize = 32;
 
     fn identity() -> Self::Point {

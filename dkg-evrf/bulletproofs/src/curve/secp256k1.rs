@@ -20,8 +20,6 @@ impl ProofCurve for Secp256k1 {
     type Bytes = [u8; 33];
 
     const ID: &'static str = "secp256k1";
-    // Large multi-scalar multiplications share their inversions, small ones hardly do.
-    const LAZY_ROUNDS: u32 = u32::MAX;
     const POINT_LEN: usize = 33;
 
     fn identity() -> Self::Point {
@@ -94,6 +92,19 @@ impl ProofCurve for Secp256k1 {
         }
         let points = Point::batch_to_affine_vartime(points).expect("none is the identity");
         Point::multiscalar_mul_vartime(scalars, &points)
+    }
+
+    fn vartime_fold(scalars: &[Self::Scalar], points: &[Self::Point]) -> Vec<Self::Point> {
+        if let Some(points) = Point::batch_to_affine_vartime(points) {
+            return Point::fold_vartime(scalars, &points);
+        }
+        // Generators and their folds are the identity with negligible probability.
+        let len = points.len() / scalars.len();
+        let fold = |i: usize| {
+            let terms = scalars.iter().zip(points.iter().skip(i).step_by(len));
+            terms.map(|(scalar, point)| point.mul_vartime(scalar)).sum()
+        };
+        (0..len).map(fold).collect()
     }
 
     fn generator_cache() -> &'static GeneratorCache<Self> {

@@ -11,8 +11,15 @@ use super::{
 /// A sum of products a·b, reduced only when it is read: half the price of multiplying and adding.
 ///
 /// Holds at most 2^63 products. Its time does not depend on the values.
-#[derive(Clone, Copy)]
 pub struct Accumulator<M: Modulus>([u64; 9], std::marker::PhantomData<M>);
+
+#[allow(clippy::expl_impl_clone_on_copy, reason = "a derive would demand that M be Clone")]
+impl<M: Modulus> Clone for Accumulator<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<M: Modulus> Copy for Accumulator<M> {}
 
 impl<M: Modulus> Default for Accumulator<M> {
     fn default() -> Self {
@@ -52,13 +59,35 @@ impl<M: Modulus> Accumulator<M> {
     }
 }
 
-impl<M: Modulus> Element<M> {
+/// A field whose sums of products can be reduced once, for code that is generic over fields.
+pub trait SumOfProducts: ff::Field {
+    /// A sum that is not reduced yet; empty by default.
+    type Sum: Clone + Default;
+
+    /// Adds a·b to a sum of fewer than 2^63 products.
+    fn add_product(sum: &mut Self::Sum, a: &Self, b: &Self);
+
+    /// The sum.
+    fn reduce(sum: &Self::Sum) -> Self;
+
     /// The inner product of two slices; the longer one is cut.
-    pub fn inner_product(a: &[Self], b: &[Self]) -> Self {
-        let mut sum = Accumulator::default();
-        for (a, b) in a.iter().zip(b) {
-            sum.add_product(a, b);
-        }
+    fn inner_product(a: &[Self], b: &[Self]) -> Self {
+        let mut sum = Self::Sum::default();
+        a.iter().zip(b).for_each(|(a, b)| Self::add_product(&mut sum, a, b));
+        Self::reduce(&sum)
+    }
+}
+
+impl<M: Modulus> SumOfProducts for Element<M> {
+    type Sum = Accumulator<M>;
+
+    #[inline(always)]
+    fn add_product(sum: &mut Accumulator<M>, a: &Self, b: &Self) {
+        sum.add_product(a, b);
+    }
+
+    #[inline]
+    fn reduce(sum: &Accumulator<M>) -> Self {
         sum.reduce()
     }
 }

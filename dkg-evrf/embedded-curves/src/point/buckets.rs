@@ -15,7 +15,7 @@
 
 use super::{
     Affine, Point,
-    endomorphism::{HALF_BITS, Term},
+    endomorphism::{HALF_BITS, Magnitude},
 };
 use crate::{
     curves::{Base, Curve, Scalar},
@@ -36,16 +36,18 @@ impl<C: Curve> Point<C> {
     ///
     /// The longer slice is cut.
     pub fn multiscalar_mul_vartime(scalars: &[Scalar<C>], points: &[Affine<C>]) -> Self {
-        let (terms, bits) = terms(scalars, points);
-        let width = best_width(terms.len(), bits);
+        let len = scalars.len().min(points.len());
+        let (magnitudes, bits) = magnitudes::<C>(&scalars[..len]);
+        let points = with_images(&points[..len]);
+        let width = best_width(points.len(), bits);
         let windows = bits / width + 1;
-        let digits = digits(&terms, width, windows);
-        let together = (TOGETHER / terms.len().max(1)).clamp(1, windows);
+        let digits = digits(&magnitudes, width, windows);
+        let together = (TOGETHER / points.len().max(1)).clamp(1, windows);
         let mut result = Self::IDENTITY;
-        let window_digits: Vec<_> = digits.chunks(terms.len().max(1)).collect();
-        // Without terms there are no digits and no windows.
+        let window_digits: Vec<_> = digits.chunks(points.len().max(1)).collect();
+        // Without points there are no digits and no windows.
         for group in window_digits.rchunks(together) {
-            for sum in window_sums(group, width, &terms).into_iter().rev() {
+            for sum in window_sums(group, width, &points).into_iter().rev() {
                 for _ in 0..width {
                     result = result.double();
                 }
@@ -56,16 +58,25 @@ impl<C: Curve> Point<C> {
     }
 }
 
-/// The terms, and how many bits their magnitudes have.
-fn terms<C: Curve>(scalars: &[Scalar<C>], points: &[Affine<C>]) -> (Vec<Term<C>>, usize) {
-    let pairs = scalars.iter().zip(points);
-    match &C::ENDOMORPHISM {
-        Some(endomorphism) => {
-            let halves = pairs.flat_map(|(scalar, point)| endomorphism.split_vartime(scalar, point));
-            (halves.collect(), HALF_BITS)
-        }
-        None => (pairs.map(|(scalar, point)| Term::signed_vartime(scalar, *point)).collect(), 256),
+/// The magnitudes of all scalars, or of all first halves and then all second halves; and how many bits they have.
+pub(super) fn magnitudes<C: Curve>(scalars: &[Scalar<C>]) -> (Vec<Magnitude>, usize) {
+    let Some(endomorphism) = &C::ENDOMORPHISM else {
+        return (scalars.iter().map(Magnitude::of_vartime).collect(), 256);
+    };
+    let (mut halves, mut second) = (Vec::with_capacity(2 * scalars.len()), Vec::with_capacity(scalars.len()));
+    for scalar in scalars {
+        let [a, b] = endomorphism.split_vartime(scalar);
+        halves.push(a);
+        second.push(b);
     }
+    halves.append(&mut second);
+    (halves, HALF_BITS)
+}
+
+/// The points, and behind them λ times each if the curve has an endomorphism: those which the magnitudes belong to.
+pub(super) fn with_images<C: Curve>(points: &[Affine<C>]) -> Vec<Affine<C>> {
+    let images = C::ENDOMORPHISM.iter().flat_map(|map| points.iter().map(|point| map.apply(point)));
+    points.iter().copied().chain(images).collect()
 }
 
 /// The width of windows that costs least.
@@ -83,31 +94,32 @@ const fn square(width: usize) -> (usize, usize) {
     (1 << (width - 1 - columns), 1 << columns)
 }
 
-/// Digits from −2^(width − 1) + 1 to 2^(width − 1): those of all terms for the lowest window, then for the next one.
-fn digits<C: Curve>(terms: &[Term<C>], width: usize, windows: usize) -> Vec<i16> {
-    let mut digits = vec![0; windows * terms.len()];
-    for (index, term) in terms.iter().enumerate() {
-        let word = |i: usize| u128::from(term.magnitude.get(i).copied().unwrap_or(0));
+/// Digits with magnitudes of at most 2^(width − 1): those of all scalars for the lowest window, then for the next one.
+pub(super) fn digits(scalars: &[Magnitude], width: usize, windows: usize) -> Vec<i16> {
+    let mut digits = vec![0; windows * scalars.len()];
+    for (index, Magnitude { limbs, negative }) in scalars.iter().enumerate() {
+        let word = |i: usize| u128::from(limbs.get(i).copied().unwrap_or(0));
         let mut carry = 0;
         for window in 0..windows {
             let (limb, shift) = (window * width / 64, window * width % 64);
             let bits = ((word(limb) | (word(limb + 1) << 64)) >> shift) & ((1 << width) - 1);
             let digit = i16::try_from(bits).unwrap_or(0) + carry;
             carry = i16::from(digit > (1 << (width - 1)));
-            digits[window * terms.len() + index] = digit - (carry << width);
+            let digit = digit - (carry << width);
+            digits[window * scalars.len() + index] = if *negative { -digit } else { digit };
         }
     }
     digits
 }
 
 /// Σ digit·point for each of several windows.
-fn window_sums<C: Curve>(windows: &[&[i16]], width: usize, terms: &[Term<C>]) -> Vec<Point<C>> {
+fn window_sums<C: Curve>(windows: &[&[i16]], width: usize, points: &[Affine<C>]) -> Vec<Point<C>> {
     let (rows, columns) = square(width);
     let size = rows * columns;
     let entries = || {
         windows.iter().enumerate().flat_map(|(window, digits)| {
-            digits.iter().zip(terms).filter(|(digit, _)| **digit != 0).map(move |(digit, term)| {
-                let point = if *digit < 0 { -term.point } else { term.point };
+            digits.iter().zip(points).filter(|(digit, _)| **digit != 0).map(move |(digit, point)| {
+                let point = if *digit < 0 { -*point } else { *point };
                 (window * size + usize::from(digit.unsigned_abs()) - 1, point)
             })
         })
@@ -226,6 +238,13 @@ impl<C: Curve> Piles<C> {
         self.iter().for_each(|(pile, point)| tops[pile] = Some(*point));
         tops
     }
+}
+
+/// The sum of each pair, with one inversion; none for opposite points.
+pub(super) fn add_pairs<C: Curve>(pairs: &[[Affine<C>; 2]]) -> Vec<Option<Affine<C>>> {
+    let mut inverses: Vec<_> = pairs.iter().map(|[left, right]| run(left, right)).collect();
+    batch_invert_vartime(&mut inverses);
+    pairs.iter().zip(&inverses).map(|([left, right], inverse)| add(left, right, inverse)).collect()
 }
 
 /// x₂ − x₁, or 2y₁ for equal points; 0 for opposite ones.

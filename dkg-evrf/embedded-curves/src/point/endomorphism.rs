@@ -11,7 +11,7 @@
 use super::Affine;
 use crate::{
     curves::{Base, Curve, Scalar},
-    field::{limbs, wide_product},
+    field::{Element, Modulus, limbs, wide_product},
 };
 
 /// What splitting needs of a curve.
@@ -29,10 +29,10 @@ pub struct Endomorphism<C: Curve> {
 /// The bits of each half, by the bound on both.
 pub(super) const HALF_BITS: usize = 128;
 
-/// A summand of a multi-scalar multiplication: magnitude·point, the sign being the point's.
-pub(super) struct Term<C: Curve> {
-    pub(super) magnitude: [u64; 4],
-    pub(super) point: Affine<C>,
+/// A scalar as the smaller one of itself and its opposite.
+pub(super) struct Magnitude {
+    pub(super) limbs: [u64; 4],
+    pub(super) negative: bool,
 }
 
 impl<C: Curve> Endomorphism<C> {
@@ -54,22 +54,17 @@ impl<C: Curve> Endomorphism<C> {
         [*scalar - second * self.lambda, second]
     }
 
-    /// scalar·point as two terms with magnitudes below 2^128.
-    pub(super) fn split_vartime(&self, scalar: &Scalar<C>, point: &Affine<C>) -> [Term<C>; 2] {
-        let [first, second] = self.halves(scalar);
-        [Term::signed_vartime(&first, *point), Term::signed_vartime(&second, self.apply(point))]
+    /// k₁ and k₂, with magnitudes below 2^128.
+    pub(super) fn split_vartime(&self, scalar: &Scalar<C>) -> [Magnitude; 2] {
+        self.halves(scalar).map(|half| Magnitude::of_vartime(&half))
     }
 }
 
-impl<C: Curve> Term<C> {
-    /// The smaller one of scalar·point and (−scalar)·(−point).
-    pub(super) fn signed_vartime(scalar: &Scalar<C>, point: Affine<C>) -> Self {
-        let (magnitude, opposite) = (scalar.to_limbs(), (-*scalar).to_limbs());
-        if magnitude[3] <= opposite[3] {
-            Self { magnitude, point }
-        } else {
-            Self { magnitude: opposite, point: -point }
-        }
+impl Magnitude {
+    pub(super) fn of_vartime<M: Modulus>(scalar: &Element<M>) -> Self {
+        let (limbs, opposite) = (scalar.to_limbs(), (-*scalar).to_limbs());
+        let negative = limbs[3] > opposite[3];
+        Self { limbs: if negative { opposite } else { limbs }, negative }
     }
 }
 
@@ -100,8 +95,8 @@ mod tests {
             for scalar in [scalar, -scalar, scalar * lambda, scalar + lambda, scalar - lambda] {
                 let halves = endomorphism.halves(&scalar);
                 assert_eq!(halves[0] + lambda * halves[1], scalar);
-                for term in endomorphism.split_vartime(&scalar, &Affine::GENERATOR) {
-                    assert_eq!(term.magnitude[2..], [0, 0], "{HALF_BITS} bits");
+                for half in endomorphism.split_vartime(&scalar) {
+                    assert_eq!(half.limbs[2..], [0, 0], "{HALF_BITS} bits");
                 }
             }
         }

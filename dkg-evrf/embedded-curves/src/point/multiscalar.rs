@@ -12,7 +12,7 @@
 //! be a relation. For other points the time tells whether it happened.
 
 use ff::Field;
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Affine, MaybeAffine, Point};
@@ -135,12 +135,9 @@ impl OddDigits {
         // 2e − 31 is 2(e − 16) + 1 for e ≥ 16, and the negative of 2(15 − e) + 1 below.
         let below = Choice::from((part >> 4) ^ 1);
         let index = u8::conditional_select(&(part & 15), &((part & 15) ^ 15), below);
-        let mut chosen = table[0];
-        for (i, entry) in (1u8..).zip(&table[1..]) {
-            chosen.conditional_assign(entry, i.ct_eq(&index));
-        }
+        let chosen = Affine::lookup(table, index);
         let negate = below ^ Choice::from(self.negative);
-        Affine::conditional_select(&chosen, &-chosen, negate)
+        Affine::from_curve(chosen.x(), Base::<C>::conditional_select(&chosen.y(), &-chosen.y(), negate))
     }
 }
 

@@ -72,6 +72,24 @@ fn multiscalar_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
     }
 }
 
+/// CURVE-14: many sums with the same scalars.
+fn fold_laws<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
+    let points: Vec<_> = (1..20u64)
+        .map(|i| (Point::<C>::GENERATOR * Scalar::<C>::from_u64(i / 2 + 1)).to_affine().unwrap())
+        .collect();
+    let (zero, one) = (Scalar::<C>::ZERO, Scalar::<C>::ONE);
+    for scalars in [&[][..], &[a], &[a, -a], &[zero, one, -one], &[a, b, a + b, zero, -b]] {
+        let sums = Point::fold_vartime(scalars, &points);
+        let len = points.len() / scalars.len().max(1);
+        assert_eq!(sums.len(), len);
+        for (i, sum) in sums.into_iter().enumerate() {
+            let terms =
+                scalars.iter().enumerate().map(|(j, scalar)| Point::from(points[i + j * len]) * *scalar);
+            assert_eq!(sum, terms.sum());
+        }
+    }
+}
+
 /// Miller and Rabin's test with forty fixed bases.
 fn is_prime<M: Modulus>() -> bool {
     // In the ring of integers modulo M: −1 = 2^s·d.
@@ -139,6 +157,7 @@ macro_rules! laws {
                 #[test]
                 fn multiplies_many_points_at_once(a in scalar::<$Curve>(), b in scalar::<$Curve>()) {
                     multiscalar_laws::<$Curve>(a, b);
+                    fold_laws::<$Curve>(a, b);
                 }
             }
             #[test]
