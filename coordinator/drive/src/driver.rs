@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
 use coordinator_keys::SecretKey;
 use coordinator_p2p::{Inbound, Inbox, P2pError, Responder};
-use coordinator_store::{Store, StoreError};
+use coordinator_store::{Store, StoreError, Transaction};
 use processor_messages::{Genesis, TributaryBlock, Validator};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -233,7 +234,7 @@ where
                 match work {
                     Work::Input(input) => outputs.extend(node.step(txn, input)?),
                     Work::Act(act) => {
-                        for input in act(txn)? {
+                        for input in perform(act, txn)? {
                             outputs.extend(node.step(txn, Input::Application(input))?);
                         }
                     }
@@ -365,6 +366,20 @@ where
                 }
             }
         });
+    }
+}
+
+/// Runs an act; its panic halts this chain and ends nothing else.
+fn perform<I>(act: Act<I>, txn: &mut dyn Transaction) -> Result<Vec<I>, StepError> {
+    match catch_unwind(AssertUnwindSafe(|| act(txn))) {
+        Ok(inputs) => Ok(inputs?),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let reason =
+                format!("a check beside the node failed ({text}); keep the data directory and report this");
+            Err(StepError::Halt(Halt::new(reason)))
+        }
     }
 }
 

@@ -123,6 +123,29 @@ async fn an_act_whose_input_halts_the_chain_is_not_kept() {
     assert_eq!(store.read(|db| db.get(b"test/taken")), Ok::<_, StoreError>(None));
 }
 
+/// P2P-22, P2P-23: an act that panics halts its chain with the reason, leaves nothing, and ends no other chain.
+#[tokio::test]
+async fn an_act_that_panics_halts_its_chain_alone() {
+    let store = MemoryStore::new(SyncMode::Automatic);
+    let network = network(0, None).await;
+    let (well, _heard) = drive(&store, &network, Genesis([9; 32]), (0, 1)).await.unwrap();
+    let genesis = Genesis([1; 32]);
+    let (sick, _heard) = drive(&store, &network, genesis, (0, 1)).await.unwrap();
+    let act = sick.transact(|txn| {
+        txn.put(b"test/taken".to_vec(), vec![1]);
+        panic!("the act panics")
+    });
+    assert!(soon(act).await.is_err());
+    let mut status = sick.status();
+    let status = soon(status.wait_for(|status| status.end.is_some())).await.unwrap().clone();
+    let Some(End::Halted(halt)) = status.end else { panic!("not halted: {:?}", status.end) };
+    assert!(halt.reason.contains("the act panics"), "{}", halt.reason);
+    assert_eq!(store.read(|db| halted(db, genesis)).unwrap(), Some(halt));
+    assert_eq!(store.read(|db| db.get(b"test/taken")), Ok::<_, StoreError>(None));
+    let height = well.decided().borrow().0;
+    reach(&well.decided(), height + 2).await;
+}
+
 /// P2P-21: what an application says reaches the others under its author's name.
 #[tokio::test]
 async fn applications_hear_each_other_by_name() {
