@@ -26,8 +26,8 @@
 //! * If `step` returns [`Halt`], or the store does, the node refuses every further step. The driver records
 //!   the reason in a new step with [`record_halt`]; [`halted`] reads it, and `open` refuses such a chain.
 //! * `store_is_current: false` says that this data directory may be older than what this validator last
-//!   signed (new on an existing key, restored from a backup). Such a node signs nothing until a height
-//!   above all that more than two thirds of the weight report was decided without it.
+//!   signed (new on an existing key, restored from a backup). Such a node casts no vote and proposes nothing
+//!   until a height above all that more than two thirds of the weight report was decided without it.
 //! * Decided blocks are the rows of [`DECIDED`].
 //!
 //! A tributary is `Node<Chain>`: [`Chain`] gives blocks [`Transaction`]s. `coordinator-core` reads them with
