@@ -4,9 +4,12 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_base_chain::{SetDeclaration, TributaryParameters};
 use processor_messages::{
     BaseBlock, BaseBlockHash, ChainGenesis, Genesis, KeyShares, List, Participant, Validator, ValidatorSet,
-    key_gen,
+    codec::MAX_MESSAGE_BYTES, key_gen,
 };
 use tributary::{Limits, Spec, SpecValidator};
+
+/// What a message to a processor holds beside the bytes of as many pieces as there can be.
+const MESSAGE_OVERHEAD: usize = 64 * 1024;
 
 /// Index of a validator in set order, from 0.
 pub type MemberIndex = u16;
@@ -118,6 +121,12 @@ impl SetSpec {
             last = last.saturating_add(self.weight(*index));
             participant.get() <= last
         })
+    }
+
+    /// The longest piece of signing data: all pieces of a selection fit into one message to a processor
+    /// (`SIGN-15`).
+    pub fn max_piece_bytes(&self) -> usize {
+        (MAX_MESSAGE_BYTES - MESSAGE_OVERHEAD) / usize::from(self.n().0.max(1))
     }
 
     /// The members as the key generation knows them.

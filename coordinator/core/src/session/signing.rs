@@ -34,6 +34,10 @@ fn dropped(step: &mut Step<'_>, spec: &SetSpec, what: &'static str) {
     step.notice(Notice::of_set(spec.set(), Event::MessageDropped { what }));
 }
 
+fn are_short(spec: &SetSpec, pieces: &OwnPieces) -> bool {
+    pieces.iter().all(|piece| piece.len() <= spec.max_piece_bytes())
+}
+
 fn own_weight_matches(step: &Step<'_>, spec: &SetSpec, pieces: &OwnPieces) -> bool {
     spec.index_of(step.me.validator()).is_some_and(|own| pieces.len() == usize::from(spec.weight(own)))
 }
@@ -88,6 +92,10 @@ fn send(
     (id, attempt, round): (SigningId, Attempt, Round),
     pieces: OwnPieces,
 ) -> Result<(), Error> {
+    if !are_short(spec, &pieces) {
+        dropped(step, spec, "signing data longer than a set of this size may exchange");
+        return Ok(());
+    }
     let payload = Signed::SigningData { id, attempt, round, pieces };
     if payload.to_bytes().len() > MAX_PAYLOAD_BYTES - 1024 {
         dropped(step, spec, "signing data too large for a transaction");
@@ -97,7 +105,7 @@ fn send(
     Ok(())
 }
 
-/// Our processor found a selected participant's data invalid.
+/// Our processor found a selected participant's data invalid: a vote, unless it would be a fault (`COORD-11`).
 pub(crate) fn report_invalid(
     step: &mut Step<'_>,
     spec: &SetSpec,
@@ -105,6 +113,11 @@ pub(crate) fn report_invalid(
     participant: Participant,
 ) -> Result<(), StoreError> {
     let (id, attempt) = (id.id, id.attempt);
+    let state = accumulate::topic(step.txn, spec.genesis, Topic::Signing(id))?;
+    if (spec.owner(participant).is_none()) || state.is_none_or(|state| attempt > state.attempt) {
+        dropped(step, spec, "a report of invalid data of nobody, or of an attempt which has not begun");
+        return Ok(());
+    }
     own::publish(step, spec, &Signed::InvalidParticipant { id, attempt, participant })?;
     Ok(())
 }
@@ -149,6 +162,9 @@ pub(super) fn data(
     let topic = Topic::Signing(id);
     if pieces.len() != usize::from(session.spec.weight(who)) {
         return slash::slash(session, who, Cause::WrongCount);
+    }
+    if !are_short(session.spec, pieces) {
+        return slash::slash(session, who, Cause::Malformed);
     }
     let Some(state) = accumulate::admit(session, topic, attempt, who)? else { return Ok(()) };
     let body = encode(pieces);

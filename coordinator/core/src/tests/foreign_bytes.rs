@@ -1,11 +1,15 @@
 //! Payloads are a peer's bytes.
 
-use processor_messages::{Attempt, BatchId, Bytes, List, TributaryBlock, Validator, sign::SigningId};
+use processor_messages::{
+    Attempt, BaseBlock, BaseBlockHash, BatchId, Bytes, List, Participant, Session, ToProcessor,
+    TributaryBlock, Validator,
+    sign::{self, SignId, SigningId},
+};
 use proptest::prelude::*;
 
-use super::cluster::{Cluster, Manner::*, set};
+use super::cluster::{CHAIN, Cluster, Manner::*, declaration, set};
 use crate::session::{
-    self,
+    self, SetSpec,
     transaction::{MAX_PAYLOAD_BYTES, Ordered, OrderedBlock, Provided, Round, Signed, Slot},
 };
 
@@ -44,13 +48,50 @@ fn a_payload_over_its_bound_is_malformed() {
 }
 
 #[test]
+fn the_longest_pieces_of_a_whole_set_fit_one_message() {
+    // SIGN-15.
+    for weights in [vec![1; 4], vec![20; 5], vec![1; 150]] {
+        let declaration = declaration(&weights, Session(0));
+        let spec = SetSpec::new(CHAIN, BaseBlock(0), BaseBlockHash::default(), &declaration).unwrap();
+        let length = spec.max_piece_bytes().min(processor_messages::MAX_SIGNING_PIECE_BYTES);
+        let piece = |i| (Participant::new(i).unwrap(), Bytes::new(vec![7; length]).unwrap());
+        let preprocesses = List::new((1..=spec.n().0).map(piece).collect()).unwrap();
+        let id = SignId { session: Session(0), id: SigningId::SlashReport, attempt: Attempt(0) };
+        let message = ToProcessor::Sign(sign::ToProcessor::Preprocesses { id, preprocesses });
+        assert!(processor_messages::encode(&message).len() <= processor_messages::codec::MAX_MESSAGE_BYTES);
+    }
+}
+
+#[test]
+fn a_longer_piece_is_a_fault_and_reaches_no_processor() {
+    // SIGN-15: before, members together made a message which no queue takes, and every coordinator ended.
+    let mut cluster = Cluster::new(&[20; 5], &[Honest; 5]);
+    let id = SigningId::Batch(BatchId(0));
+    let opened = Provided::Batch { id: BatchId(0), hash: [1; 32] };
+    let mut transactions = vec![Ordered::Provided { kind: opened.kind(), payload: opened.to_bytes() }];
+    for (index, longer) in [(1, 0), (2, 1), (3, 0)] {
+        let piece = Bytes::new(vec![7; cluster.spec().max_piece_bytes() + longer]).unwrap();
+        let pieces = List::new(vec![piece; 20]).unwrap();
+        let payload = Signed::SigningData { id, attempt: Attempt(0), round: Round::Preprocess, pieces };
+        let signer = cluster.nodes[index].validator();
+        transactions.push(Ordered::Signed { signer, slot: payload.slot(), payload: payload.to_bytes() });
+    }
+    let block = OrderedBlock { number: TributaryBlock(1), transactions };
+    cluster.nodes[0].step(|step| session::apply(step, set(), &block)).unwrap();
+    let status = super::cluster::status(&cluster.nodes[0]);
+    assert_eq!(status.slashed.len(), 1, "{:?}", status.slashed);
+    assert_eq!(status.slashed[0].validator, cluster.nodes[2].validator());
+    assert_eq!(status.topics[0].preprocess_weight, 40);
+}
+
+#[test]
 fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
     // SIGN-3: different topics, attempts and rounds have different slots.
     let attempt = |a| Attempt(a);
     let data = |id, a, round| Signed::SigningData { id, attempt: attempt(a), round, pieces: List::default() };
     let batch = |n| SigningId::Batch(BatchId(n));
     let longest = SigningId::Transaction(processor_messages::TransactionId([1; 32]));
-    let participant = processor_messages::Participant::new(5).unwrap();
+    let participant = Participant::new(5).unwrap();
     let payloads = [
         Signed::DkgParticipation(Bytes::default()),
         Signed::Blame { validator: Validator([1; 32]) },

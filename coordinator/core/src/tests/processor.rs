@@ -2,8 +2,8 @@
 
 use coordinator_store::Store;
 use processor_messages::{
-    Attempt, BatchId, Bytes, FromProcessor, Incarnation, List, Network, Session, SigningPiece, ToProcessor,
-    TributaryBlock, base_chain, coordinator, key_gen, sign,
+    Attempt, BatchId, Bytes, FromProcessor, Incarnation, List, Network, Participant, Session, SigningPiece,
+    ToProcessor, TributaryBlock, base_chain, coordinator, key_gen, sign,
 };
 
 use super::cluster::{Cluster, Manner::*, batch, network, status};
@@ -54,6 +54,14 @@ fn our_processor_cannot_make_us_send_what_would_be_a_fault() {
     let id =
         sign::SignId { session: Session(0), id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
     node.hear(FromProcessor::Sign(sign::FromProcessor::Shares { id, shares: pieces(2) }));
+    assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap(), before);
+    // Nor a vote about nobody, or about an attempt or a topic which the tributary does not know.
+    let unknown = sign::SignId { id: sign::SigningId::SlashReport, ..id };
+    let later = sign::SignId { attempt: Attempt(1), ..id };
+    for (id, participant) in [(id, 9), (later, 8), (unknown, 8)] {
+        let participant = Participant::new(participant).unwrap();
+        node.hear(FromProcessor::Sign(sign::FromProcessor::InvalidParticipant { id, participant }));
+    }
     assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap(), before);
     node.hear(preprocesses(0, 2));
     assert_eq!(node.store.read(|db| own::pending(db, genesis, 99)).unwrap().len(), before.len() + 1);
@@ -240,7 +248,7 @@ fn invalid_signing_data_reported_by_one_honest_weight_ends_the_attempt_and_by_t_
     cluster.turn();
     let id =
         sign::SignId { session: Session(0), id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
-    let participant = processor_messages::Participant::new(1).unwrap();
+    let participant = Participant::new(1).unwrap();
     let report = FromProcessor::Sign(sign::FromProcessor::InvalidParticipant { id, participant });
     for index in 1..4 {
         cluster.nodes[index].hear(report.clone());
