@@ -13,8 +13,8 @@
 use coordinator_base_chain::{Block, Event as ChainEvent, SetDeclaration};
 use coordinator_store::{Advance, Cursor, Read, StoreError, Table};
 use processor_messages::{
-    BaseBlock, BaseBlockHash, Burn, Incarnation, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network,
-    ToProcessor, ValidatorSet,
+    BaseBlock, BaseBlockHash, Burn, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network, ToProcessor,
+    ValidatorSet,
     base_chain::{self, ExecutedBatch},
 };
 
@@ -177,8 +177,9 @@ fn declared(step: &mut Step<'_>, block: &Block, declaration: &SetDeclaration) ->
     };
     let (members, key_shares, threshold) = (spec.count(), spec.n().0, spec.t().0);
     step.notice(Notice::of_set(set, Event::SetOpened { members, key_shares, threshold }));
-    relay::start(step, &spec, Incarnation(0))?;
-    SETS.put(step.txn, &set, &SetRecord { spec, life: Life::Active });
+    relay::start(step, &spec)?;
+    let declared_unix_ms = block.header.time_unix_ms;
+    SETS.put(step.txn, &set, &SetRecord { spec, declared_unix_ms, life: Life::Active });
     Ok(())
 }
 

@@ -188,6 +188,9 @@ fn check_signed(
     signed: &SignedBatch,
 ) -> Result<Result<(), &'static str>, StoreError> {
     let batch = &signed.batch;
+    if halt::of_session(step.txn, set)?.is_some() {
+        return Ok(Err("a signed batch of a halted session"));
+    }
     let Some(keys) = base_chain::keys(step.txn, set)? else {
         return Ok(Err("a signed batch of a session without keys"));
     };

@@ -51,29 +51,34 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// Hands over what may be: all up to the first entry whose batch is not verified, while the outbox takes it.
-///
-/// # Errors
-/// [`Error`] of the store.
-pub fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+/// The next entry, if it may be handed over.
+fn due(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Entry>, StoreError> {
+    let verified = batch::progress(db, network)?.verified;
+    let entry = ENTRIES.get(db, &(network, state(db, network)?.handed_over))?;
+    Ok(entry.filter(|entry| entry.after.is_none_or(|id| id < verified)))
+}
+
+/// Whether anything may be handed over now.
+pub(crate) fn owes(db: &(impl Read + ?Sized), network: Network) -> Result<bool, StoreError> {
+    Ok(due(db, network)?.is_some())
+}
+
+/// Hands over what may be: all up to the first entry whose batch is not verified, while there is room. The feed
+/// itself remembers how far it came.
+pub(crate) fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
     if !step.me.networks.contains(&network) {
         return Ok(());
     }
-    let verified = batch::progress(step.txn, network)?.verified;
-    loop {
+    let mut room = outbox::Room::default();
+    while let Some(entry) = due(step.txn, network)? {
         let mut state = state(step.txn, network)?;
-        let Some(entry) = ENTRIES.get(step.txn, &(network, state.handed_over))? else { return Ok(()) };
-        if entry.after.is_some_and(|id| id >= verified) {
+        if !room.send(step, network, state.incarnation, &message(&entry)?)? {
             return Ok(());
-        }
-        match outbox::replay(step, network, state.incarnation, &message(&entry)?) {
-            // The feed itself remembers: tried again with the next step of this network.
-            Err(Error::Full { .. }) => return Ok(()),
-            other => other?,
         }
         state.handed_over = state.handed_over.saturating_add(1);
         STATES.put(step.txn, &network, &state);
     }
+    Ok(())
 }
 
 /// Hands everything over again, once for each life of the processor's disk.

@@ -49,7 +49,7 @@ pub enum Event {
     Participation { validator: Validator, weight: u16, needed: u16 },
     KeyPairGenerated,
     KeyGenerationFailed { reason: String },
-    Resending { messages: usize },
+    Resending { messages: u64 },
     TopicOpened { topic: Topic },
     TopicClosed { topic: Topic },
     AttemptStarted { topic: Topic, attempt: Attempt },

@@ -17,7 +17,7 @@ use processor_messages::{
     decode, encode,
 };
 
-use crate::{Error, Step};
+use crate::{Error, Step, halt};
 
 /// The most messages which wait for one processor here, besides those in the message queue.
 pub const MAX_MESSAGES: u64 = 65_536;
@@ -48,6 +48,41 @@ pub(crate) fn replay(
     match TO_PROCESSOR.push(step.txn, &network, &(incarnation, encode(message)))? {
         Push::Queued(_) => Ok(()),
         Push::Full => Err(Error::Full { network }),
+    }
+}
+
+/// What one step leaves for a processor at most, when it hands over what has gathered: keeps the step far below
+/// the store's bound ([`coordinator_store::MAX_STEP_BYTES`]). The last message may exceed the bytes.
+pub(crate) struct Room {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { messages: 256, bytes: 4 * 1024 * 1024 }
+    }
+}
+
+impl Room {
+    /// Leaves a message; false if there is no room in this step or in the outbox: another step goes on.
+    pub(crate) fn send(
+        &mut self,
+        step: &mut Step<'_>,
+        network: Network,
+        incarnation: Incarnation,
+        message: &ToProcessor,
+    ) -> Result<bool, Error> {
+        if (self.messages == 0) || (self.bytes == 0) {
+            return Ok(false);
+        }
+        match replay(step, network, incarnation, message) {
+            Err(Error::Full { .. }) => return Ok(false),
+            other => other?,
+        }
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(encode(message).len());
+        Ok(true)
     }
 }
 
@@ -84,7 +119,8 @@ pub(crate) fn remove_set_keys(txn: &mut dyn Transaction, set: ValidatorSet) {
     SET_KEYS.delete(txn, &set);
 }
 
-/// Confirmed keys which the base chain does not have yet, at most `limit` sets'.
+/// Confirmed keys which the base chain does not have yet, of sets which are not halted (`COORD-9`); at most
+/// `limit` sets are looked at.
 ///
 /// # Errors
 /// [`StoreError`] of the store.
@@ -93,7 +129,13 @@ pub fn set_keys(db: &(impl Read + ?Sized), limit: usize) -> Result<Vec<SetKeys>,
         borsh::from_slice(&bytes)
             .map_err(|e| StoreError::Corrupt { table: "outbox/set_keys", reason: e.to_string() })
     };
-    SET_KEYS.scan(db, &(), None, limit)?.into_iter().map(decode).collect()
+    let mut waiting = Vec::new();
+    for row in SET_KEYS.scan(db, &(), None, limit)? {
+        if halt::of_session(db, row.0)?.is_none() {
+            waiting.push(decode(row)?);
+        }
+    }
+    Ok(waiting)
 }
 
 pub(crate) fn put_batch(txn: &mut dyn Transaction, batch: &SignedBatch) {

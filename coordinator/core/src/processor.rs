@@ -1,6 +1,7 @@
 //! What a processor's messages mean. Exactly once by intent: the message queue hands each over once, in the
 //! step which acknowledges it.
 
+use coordinator_store::{Read, StoreError};
 use processor_messages::{
     FromProcessor, List, MAX_INSTRUCTIONS, Network, Session, TransactionId, ValidatorSet, base_chain,
     coordinator, key_gen, sign,
@@ -12,7 +13,7 @@ use crate::{
     batch, feed, halt,
     notice::Event,
     session::{
-        self, Life, SetRecord, confirmation, failure, own, relay,
+        self, Life, SetRecord, SetSpec, confirmation, failure, own, relay,
         transaction::{Provided, Signed},
     },
 };
@@ -32,6 +33,45 @@ pub fn apply(step: &mut Step<'_>, network: Network, message: FromProcessor) -> R
         FromProcessor::Coordinator(message) => coordinator(step, network, message),
         FromProcessor::BaseChain(message) => base_chain(step, network, message),
     }
+}
+
+/// At most so many sets of a network are looked at.
+const MAX_SETS: usize = 1_024;
+
+/// The sets of a network for which something is owed to its processor.
+fn owed_sets(db: &(impl Read + ?Sized), network: Network) -> Result<Vec<SetSpec>, StoreError> {
+    let mut owed = Vec::new();
+    for (set, SetRecord { spec, life, .. }) in session::SETS.scan(db, &network, None, MAX_SETS)? {
+        if (life == Life::Active) && relay::owes(db, &spec)? && halt::of_session(db, set)?.is_none() {
+            owed.push(spec);
+        }
+    }
+    Ok(owed)
+}
+
+/// Whether a network's processor can be given more of what has gathered for it (`COORD-10`).
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn owes(db: &(impl Read + ?Sized), network: Network) -> Result<bool, StoreError> {
+    if halt::of_network(db, network)?.is_some() {
+        return Ok(false);
+    }
+    Ok(feed::owes(db, network)? || !owed_sets(db, network)?.is_empty())
+}
+
+/// Hands over what has gathered for a network's processor, as much as one step may.
+///
+/// # Errors
+/// [`Error`]; nothing of the step may be kept then.
+pub fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+    if halt::of_network(step.txn, network)?.is_some() {
+        return Ok(());
+    }
+    if let Some(spec) = owed_sets(step.txn, network)?.first() {
+        return relay::deliver(step, spec);
+    }
+    feed::deliver(step, network)
 }
 
 fn dropped(step: &mut Step<'_>, network: Network, what: &'static str) {

@@ -1,8 +1,8 @@
 //! Moves what waits for a network's processor into the message queue, in one step with its removal here.
 
-use coordinator_core::{Error, feed, outbox};
+use coordinator_core::{Error, outbox, processor};
 use coordinator_message_queue::{Direction, MessageQueue, QueueError, queue};
-use coordinator_store::{Store, StoreError};
+use coordinator_store::Store;
 use processor_messages::Network;
 
 use crate::{
@@ -12,6 +12,8 @@ use crate::{
 
 /// Messages moved in one step.
 const MAX_MESSAGES: usize = 64;
+/// Bytes after which a step moves no more messages: each is written once more, and removed.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The task of one network.
 pub struct Send<S: Store> {
@@ -26,17 +28,14 @@ impl<S: Store> Send<S> {
         Self { node, queue, network }
     }
 
-    /// Hands over what the base chain's feed holds back only because the outbox was full.
-    async fn feed(&self) -> Result<(), TaskError> {
-        let waiting = self.node.store.read(|db| {
-            let (entries, _) = feed::waiting(db, self.network)?;
-            Ok::<_, StoreError>(entries > 0 && outbox::messages(db, self.network)? == 0)
-        })?;
-        if waiting {
-            let network = self.network;
-            self.node.step(|step| feed::deliver(step, network)).await?;
+    /// Hands over what was held back because the outbox was full or a step had no room.
+    async fn gathered(&self) -> Result<Progress, TaskError> {
+        let network = self.network;
+        if !self.node.store.read(|db| processor::owes(db, network))? {
+            return Ok(Progress::Idle);
         }
-        Ok(())
+        let done = self.node.step(|step| processor::deliver(step, network)).await?;
+        Ok(if done.is_some() { Progress::Done } else { Progress::Idle })
     }
 }
 
@@ -64,16 +63,16 @@ impl<S: Store> Task for Send<S> {
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         let network = self.network;
         if self.node.store.read(|db| outbox::messages(db, network))? == 0 {
-            self.feed().await?;
-            return Ok(Progress::Idle);
+            return self.gathered().await;
         }
         let (moved, commit) = self
             .node
             .store
             .write(|txn| {
-                let mut moved = 0_usize;
-                while moved < MAX_MESSAGES {
+                let (mut moved, mut length) = (0_usize, 0_usize);
+                while (moved < MAX_MESSAGES) && (length < MAX_BYTES) {
                     let sent = outbox::move_message(txn, network, |txn, intent, bytes| {
+                        length = length.saturating_add(bytes.len());
                         queue::push(txn, network, Direction::ToProcessor, intent, bytes).map(|_| ())
                     });
                     match sent {

@@ -165,7 +165,7 @@ fn signed(
         return Ok(None);
     }
     if let Signed::DkgParticipation(bytes) = payload {
-        return Ok(relay::participation(session, who)?.then_some((signer, bytes)));
+        return Ok(relay::participation(session, who, bytes.len())?.then_some((signer, bytes)));
     }
     signed_by_member(session, who, payload)?;
     Ok(None)

@@ -42,6 +42,8 @@ use crate::{Notice, Step, notice::Event};
 pub struct SetRecord {
     /// The set.
     pub spec: SetSpec,
+    /// The time of the block which declared it, in milliseconds since the Unix epoch.
+    pub declared_unix_ms: u64,
     /// Whether its tributary still runs.
     pub life: Life,
 }

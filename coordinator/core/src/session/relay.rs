@@ -7,6 +7,9 @@
 //! Resend(incarnation) -> GenerateKey, Block 1..=b again
 //! ```
 //!
+//! What is owed is a number, not messages: while our processor takes none, or has lost its disk, the outbox
+//! stays bounded, each step hands over some, and neither the tributary nor the base chain waits (`COORD-10`).
+//!
 //! Participations are opaque bytes here; whether they are valid is the processors' to say. Those of a set
 //! are kept while the set lives: a processor which lost its disk recovers its shares from them.
 
@@ -23,7 +26,8 @@ use super::{
 };
 use crate::{Error, Notice, Step, notice::Event, outbox};
 
-const PARTICIPATED: Replicated<(Genesis, MemberIndex), TributaryBlock> =
+/// In which block, and how many bytes.
+const PARTICIPATED: Replicated<(Genesis, MemberIndex), (TributaryBlock, u32)> =
     Replicated::new("session/participated");
 const PARTICIPATIONS: Table<(Genesis, TributaryBlock), Ordered> = Table::new("relay/participations");
 const RELAYS: Table<Genesis, Relay> = Table::new("relay/state");
@@ -34,8 +38,10 @@ type Ordered = Vec<(Validator, ParticipationBytes)>;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
 struct Relay {
     incarnation: Incarnation,
-    /// The last block handed over.
+    /// The last block which is to be handed over.
     through: TributaryBlock,
+    /// What is handed over next: 0 is `GenerateKey`, any other the block of this number.
+    next: TributaryBlock,
     /// The keys are on the base chain.
     keys_set: bool,
     /// Our processor has generated the key pair, or says that it cannot.
@@ -56,46 +62,44 @@ pub(super) fn participated(
 }
 
 /// The encoded size of every ordered participation, in bytes.
-pub(super) fn sizes(
-    db: &(impl Read + ?Sized),
-    spec: &SetSpec,
-) -> Result<Vec<(Validator, usize)>, StoreError> {
+pub(super) fn sizes(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<(Validator, u32)>, StoreError> {
     let rows = PARTICIPATED.scan(db, &spec.genesis, spec.count())?;
-    let mut blocks: Vec<TributaryBlock> = rows.into_iter().map(|(_, block)| block).collect();
-    blocks.sort_unstable();
-    blocks.dedup();
-    let mut sizes = Vec::new();
-    for block in blocks {
-        let ordered = PARTICIPATIONS.get(db, &(spec.genesis, block))?.unwrap_or_default();
-        sizes.extend(ordered.iter().map(|(validator, bytes)| (*validator, bytes.len())));
-    }
-    Ok(sizes)
+    let size = |((_, index), (_, bytes))| spec.validator(index).map(|validator| (validator, bytes));
+    Ok(rows.into_iter().filter_map(size).collect())
 }
 
 /// Asks our processor to take part in the key generation.
-pub(crate) fn start(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnation) -> Result<(), Error> {
+pub(crate) fn start(step: &mut Step<'_>, spec: &SetSpec) -> Result<(), Error> {
+    deliver(step, spec)
+}
+
+fn generate_key(spec: &SetSpec, incarnation: Incarnation) -> Result<key_gen::ToProcessor, Error> {
     let members = List::new(spec.dkg_members()).map_err(|e| Error::broken(spec.set(), e.to_string()))?;
-    let message = key_gen::ToProcessor::GenerateKey {
+    Ok(key_gen::ToProcessor::GenerateKey {
         session: spec.set().session,
         incarnation,
         chain: spec.tributary.chain,
         threshold: spec.t(),
         grace: spec.parameters.grace_blocks,
         members,
-    };
-    outbox::to_processor(step, spec.set().network, &ToProcessor::KeyGen(message))
+    })
 }
 
 /// Counts a participation; true if it is the first of its author. A second one has no slot of its own, so
 /// it cannot have been ordered: it is a fault.
-pub(super) fn participation(session: &mut Session<'_, '_>, who: MemberIndex) -> Result<bool, Error> {
+pub(super) fn participation(
+    session: &mut Session<'_, '_>,
+    who: MemberIndex,
+    bytes: usize,
+) -> Result<bool, Error> {
     let key = (session.genesis(), who);
     if PARTICIPATED.get(session.step.txn, &key)?.is_some() {
         slash::slash(session, who, Cause::Duplicate)?;
         return Ok(false);
     }
     let block = session.block;
-    PARTICIPATED.put(session, &key, &block);
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    PARTICIPATED.put(session, &key, &(block, bytes));
     let weight = session.spec.weight_of(participated(session.step.txn, session.spec)?);
     let needed = session.spec.t().0;
     if let Some(validator) = session.spec.validator(who) {
@@ -116,19 +120,44 @@ pub(super) fn end_block(session: &mut Session<'_, '_>, participations: Ordered) 
     if !participations.is_empty() {
         PARTICIPATIONS.put(session.step.txn, &(genesis, session.block), &participations);
     }
-    hand_over(session.step, session.spec, (relay.incarnation, session.block), participations)
+    deliver(session.step, session.spec)
 }
 
-fn hand_over(
-    step: &mut Step<'_>,
+/// Whether anything is to be handed over.
+pub(crate) fn owes(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<bool, StoreError> {
+    let relay = relay(db, spec.genesis)?;
+    Ok(relay.next <= relay.through)
+}
+
+/// Hands over what is owed, while there is room.
+pub(crate) fn deliver(step: &mut Step<'_>, spec: &SetSpec) -> Result<(), Error> {
+    let network = spec.set().network;
+    let mut relay = relay(step.txn, spec.genesis)?;
+    let mut room = outbox::Room::default();
+    while relay.next <= relay.through {
+        let message = ToProcessor::KeyGen(message(step.txn, spec, relay)?);
+        if !room.send(step, network, Incarnation(0), &message)? {
+            break;
+        }
+        relay.next = relay.next.next();
+    }
+    RELAYS.put(step.txn, &spec.genesis, &relay);
+    Ok(())
+}
+
+/// What is handed over next.
+fn message(
+    db: &(impl Read + ?Sized),
     spec: &SetSpec,
-    (incarnation, block): (Incarnation, TributaryBlock),
-    participations: Ordered,
-) -> Result<(), Error> {
+    Relay { incarnation, next: block, .. }: Relay,
+) -> Result<key_gen::ToProcessor, Error> {
+    if block == TributaryBlock(0) {
+        return generate_key(spec, incarnation);
+    }
+    let participations = PARTICIPATIONS.get(db, &(spec.genesis, block))?.unwrap_or_default();
     let participations = List::new(participations).map_err(|e| Error::broken(spec.set(), e.to_string()))?;
     let session = spec.set().session;
-    let message = key_gen::ToProcessor::Block { session, incarnation, block, participations };
-    outbox::to_processor(step, spec.set().network, &ToProcessor::KeyGen(message))
+    Ok(key_gen::ToProcessor::Block { session, incarnation, block, participations })
 }
 
 /// The keys of the set are on the base chain.
@@ -152,15 +181,10 @@ pub(crate) fn resend(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnati
         return Ok(false);
     }
     relay.incarnation = incarnation;
+    relay.next = TributaryBlock(0);
     RELAYS.put(step.txn, &spec.genesis, &relay);
-    start(step, spec, incarnation)?;
-    let mut messages = 1_usize;
-    for block in 1..=relay.through.0 {
-        let block = TributaryBlock(block);
-        let participations = PARTICIPATIONS.get(step.txn, &(spec.genesis, block))?.unwrap_or_default();
-        hand_over(step, spec, (incarnation, block), participations)?;
-        messages = messages.saturating_add(1);
-    }
+    let messages = relay.through.0.saturating_add(1);
     step.notice(Notice::of_set(spec.set(), Event::Resending { messages }));
+    deliver(step, spec)?;
     Ok(true)
 }

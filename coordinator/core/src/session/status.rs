@@ -76,7 +76,7 @@ pub struct SessionStatus {
     /// Validators whom the current stage misses.
     pub missing: Vec<Validator>,
     /// Ordered participations and their encoded size in bytes.
-    pub participations: Vec<(Validator, usize)>,
+    pub participations: Vec<(Validator, u32)>,
     /// Key pairs which validators confirm in the current attempt; more than one is a divergence.
     pub key_pairs_seen: usize,
     /// The last tributary block whose meaning was applied.

@@ -3,16 +3,19 @@
 use coordinator_base_chain::{Block, Event, Header, SetDeclaration, TributaryParameters, merkle_root};
 use coordinator_store::Store;
 use processor_messages::{
-    Account, Amount, BaseBlock, BaseBlockHash, BatchId, Burn, Bytes, FromProcessor, NetworkBlockHash,
-    Session, ToProcessor, ValidatorSet, base_chain, key_gen,
+    Account, Amount, BaseBlock, BaseBlockHash, BatchId, Burn, Bytes, FromProcessor, Incarnation,
+    NetworkBlockHash, Session, ToProcessor, TributaryBlock, ValidatorSet, base_chain, key_gen,
 };
 
 use super::cluster::{
     CHAIN, Cluster, Manner::*, Node, batch, declaration, executed_event, key_pair, network, set, status,
 };
 use crate::{
-    Error, base_chain as rules, batch as batches, cosign, feed, halt, outbox,
-    session::{self, Life, own, transaction::Provided},
+    Error, base_chain as rules, batch as batches, cosign, feed, halt, outbox, processor,
+    session::{
+        self, Life, own,
+        transaction::{Ordered, OrderedBlock, Provided, Signed},
+    },
 };
 
 fn block(number: u64, parent: BaseBlockHash, events: Vec<Event>) -> Block {
@@ -171,6 +174,7 @@ fn an_executed_batch_waits_for_a_processor_which_lags_and_holds_back_what_follow
     );
     assert_eq!(messages(&node).len(), 2, "GenerateKey and SetKeys");
     assert_eq!(node.store.read(|db| feed::waiting(db, network())).unwrap(), (2, Some(BatchId(0))));
+    assert!(!node.store.read(|db| processor::owes(db, network())).unwrap(), "nothing to do until then");
     node.hear(made(0));
     let sent = messages(&node);
     let block = |m: &ToProcessor| match m {
@@ -217,10 +221,7 @@ fn a_halted_session_applies_no_block() {
         Ok(())
     })
     .unwrap();
-    let next = session::transaction::OrderedBlock {
-        number: processor_messages::TributaryBlock(2),
-        transactions: Vec::new(),
-    };
+    let next = OrderedBlock { number: TributaryBlock(2), transactions: Vec::new() };
     let applied = node.step(|step| session::apply(step, set(), &next)).unwrap();
     assert_eq!(applied, session::Applied::Ended);
 }
@@ -274,4 +275,70 @@ fn finalized_counts_as_cosigned_until_a_network_has_keys() {
     let mut node = Node::new(9, Honest);
     follow(&mut node, vec![vec![declared()], vec![keys_set()]]);
     assert_eq!(node.store.read(|db| cosign::gate(db)).unwrap().code(), "COSIGN_NOT_ENFORCED");
+}
+
+/// What the processor is handed, with the steps that the shell makes when the outbox is empty.
+fn drain(node: &mut Node) -> Vec<ToProcessor> {
+    let mut all = messages(node);
+    while node.store.read(|db| processor::owes(db, network())).unwrap() {
+        node.step(|step| processor::deliver(step, network())).unwrap();
+        all.extend(messages(node));
+    }
+    all
+}
+
+/// The life and the number of each block, `GenerateKey` being number 0.
+fn handed(messages: &[ToProcessor]) -> Vec<(u64, u64)> {
+    let place = |message: &ToProcessor| match message {
+        ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey { incarnation, .. }) => (incarnation.0, 0),
+        ToProcessor::KeyGen(key_gen::ToProcessor::Block { incarnation, block, .. }) => {
+            (incarnation.0, block.0)
+        }
+        other => panic!("{other:?}"),
+    };
+    messages.iter().map(place).collect()
+}
+
+#[test]
+fn a_wiped_processor_of_a_large_set_gets_everything_in_steps_which_the_store_takes() {
+    // COORD-10: 80 participations of 250 KB are more than a step may write.
+    let mut node = Node::new(0, Honest);
+    let declaration = declaration(&[1; 80], Session(0));
+    let members = declaration.validators();
+    follow(&mut node, vec![vec![Event::SetDeclared(declaration)]]);
+    for (number, members) in (1..).zip(members.chunks(7)) {
+        let transactions = members.iter().map(|signer| {
+            let payload = Signed::DkgParticipation(Bytes::new(vec![1; 250_000]).unwrap());
+            Ordered::Signed { signer: *signer, slot: payload.slot(), payload: payload.to_bytes() }
+        });
+        let block = OrderedBlock { number: TributaryBlock(number), transactions: transactions.collect() };
+        node.step(|step| session::apply(step, set(), &block)).unwrap();
+        messages(&node);
+    }
+    let (session, incarnation) = (Session(0), Incarnation(1));
+    node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }));
+    let handed = handed(&drain(&mut node));
+    assert_eq!(handed, (0..=12).map(|block| (1, block)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_dead_processor_stops_neither_its_tributary_nor_the_base_chain() {
+    // COORD-10: what it is owed is a number; other networks' sets are declared in the same blocks.
+    let mut node = Node::new(0, Honest);
+    let blocks = outbox::MAX_MESSAGES + 5;
+    follow(&mut node, vec![vec![declared()]]);
+    for number in 1..=blocks {
+        let block = OrderedBlock { number: TributaryBlock(number), transactions: Vec::new() };
+        let applied = node.step(|step| session::apply(step, set(), &block)).unwrap();
+        assert_eq!(applied, session::Applied::Done);
+    }
+    let former = node.store.read(|db| rules::next_block(db)).unwrap();
+    let later = block(0, BaseBlockHash::default(), vec![declared()]).hash();
+    let declared = Event::SetDeclared(declaration(&[1, 1, 1, 1], Session(1)));
+    let next = block(former.0, later, vec![declared]);
+    assert_eq!(node.step(|step| rules::apply(step, &next)).unwrap(), rules::Handled::Done);
+    let handed = handed(&drain(&mut node));
+    let mut expected: Vec<_> = (0..=blocks).map(|block| (0, block)).collect();
+    expected.push((0, 0));
+    assert_eq!(handed, expected, "every block of the first, then GenerateKey of the second");
 }
