@@ -174,20 +174,16 @@ impl Config {
         for relative in [&mut config.data_dir, &mut config.key_file, &mut config.queue.key_file] {
             *relative = base.join(&*relative);
         }
-        config.check(path, &file)?;
+        config.check(&file)?;
         Ok(config)
     }
 
-    fn check(&self, path: &Path, file: &ConfigFile) -> Result<(), Failure> {
+    fn check(&self, file: &ConfigFile) -> Result<(), Failure> {
         let url = &self.base_chain.url;
-        if url.contains('@') {
-            // Not shown: what precedes it may be a password.
-            let what = format!("{}: base_chain.url holds a user or password", path.display());
-            return Err(Failure::config(what, "write http://host:port; the JSON-RPC takes no password"));
-        }
         let address = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        if address.is_none_or(|a| a.is_empty() || a.contains(char::is_whitespace)) {
-            return Err(file.wrong("base_chain.url", "write http://host:port of the base chain's JSON-RPC"));
+        if address.is_none_or(|a| a.is_empty() || a.contains(|c: char| c.is_whitespace() || (c == '@'))) {
+            let remedy = "write http://host:port of the base chain's JSON-RPC, without user and password";
+            return Err(file.wrong("base_chain.url", remedy));
         }
         if !self.p2p.advertise.iter().all(|address| is_dialable(address)) {
             return Err(

@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use coordinator_base_chain::{BaseChain, ChainError, ClientConfig, Head, RpcClient};
@@ -134,6 +134,11 @@ async fn check_registered(chain: &impl BaseChain, identity: &Identity) -> Result
     }
 }
 
+fn now_unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 async fn listen(purpose: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| Failure::listen(purpose, address, &error))
 }
@@ -181,7 +186,8 @@ impl<C: BaseChain> Service<C> {
         let store = open_store(&config.data_dir)?;
         let head = reach(&chain).await?;
         check_registered(&chain, &identity).await?;
-        let untrusted_through = directory::claim(&store, &identity, &config.key_file, head.number).await?;
+        let now = (now_unix_ms(), head.number);
+        let untrusted = directory::claim(&store, &identity, &config.key_file, now).await?;
         let network = start_network(&config, &identity).await?;
         let queue_listener = listen("the message queue", config.queue.listen).await?;
         let api_listener = listen("the operator's API", config.api.listen).await?;
@@ -194,8 +200,7 @@ impl<C: BaseChain> Service<C> {
         let processors = config.queue.processors.iter().map(|(network, key)| (*network, key.0));
         let queue = MessageQueue::new(store.clone(), service_key, processors);
         let interval = config.tributary.block_interval();
-        let timing =
-            Timing { config: tributary::Config { interval, ..Default::default() }, untrusted_through };
+        let timing = Timing { config: tributary::Config { interval, ..Default::default() }, untrusted };
         let node = Node {
             store,
             identity,

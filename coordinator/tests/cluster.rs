@@ -26,7 +26,7 @@ use processor_messages::{
     List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, ToProcessor, Validator,
     ValidatorSet, base_chain, coordinator as coordinator_messages, key_gen, sign, threshold,
 };
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 use zeroize::Zeroizing;
 
 const CHAIN: ChainGenesis = ChainGenesis([7; 32]);
@@ -283,8 +283,13 @@ impl Validators {
 
     async fn stop(&mut self, index: usize) {
         let (stop, running) = self.running.remove(&index).unwrap();
+        // COORD-22: with a processor's long-poll and half a request to the operator's port under way. Whoever does
+        // not end by itself is given 15 s.
+        let mut half = tokio::net::TcpStream::connect(self.apis[&index]).await.unwrap();
+        half.write_all(b"GET /status HTTP/1.1\r\n").await.unwrap();
         let _ = stop.send(());
-        running.await.unwrap().unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(12), running).await;
+        ended.expect("the end waits for nobody").unwrap().unwrap();
     }
 
     async fn get(&self, index: usize, path: &str) -> (u16, String) {

@@ -216,6 +216,10 @@ impl<S: Store> Sources<S> {
                 let set = record.spec.set();
                 problems.extend(halt::of_session(db, set)?.map(|r| problem(format!("session/{set}"), r)));
             }
+            for network in self.queue.networks() {
+                let halted = halt::of_network(db, network)?;
+                problems.extend(halted.map(|r| problem(format!("network/{network}"), r)));
+            }
             Ok(problems)
         })
     }

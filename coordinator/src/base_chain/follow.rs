@@ -17,6 +17,8 @@ use crate::{
 };
 
 const LONG_POLL: Duration = Duration::from_secs(10);
+/// Between a question without an answer and the next.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// What an operator sees of it.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +73,8 @@ impl<S: Store, C: BaseChain> Task for Follow<S, C> {
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         let next = self.node.store.read(|db| base_chain::next_block(db))?;
         let block = self.chain.wait_block(next, LONG_POLL).await.map_err(|e| retry(&e))?;
-        let Some(block) = block else { return Ok(Progress::Done) };
+        // A node which does not hold the question until then is not asked in a tight loop.
+        let Some(block) = block else { return Ok(Progress::Idle) };
         let gate = self.node.store.read(|db| cosign::gate(db))?;
         match gate {
             // Each lets a finalized block pass; see the rule for why.
@@ -85,5 +88,13 @@ impl<S: Store, C: BaseChain> Task for Follow<S, C> {
             Some(Handled::Already | Handled::Due(_)) => Ok(Progress::Done),
             None => Err(TaskError::Retry(format!("block {next} of the base chain cannot be handled"))),
         }
+    }
+
+    fn is_woken(&self) -> bool {
+        false
+    }
+
+    fn longest_wait(&self) -> Duration {
+        PAUSE
     }
 }

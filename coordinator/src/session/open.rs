@@ -18,12 +18,13 @@ use coordinator_core::{
 };
 use coordinator_drive::{Driver, End, Handle};
 use coordinator_store::Store;
-use processor_messages::{BaseBlock, ValidatorSet};
+use processor_messages::ValidatorSet;
 use tokio::sync::{mpsc, watch};
 use tributary::{Chain, ChainConfig, ChainInput};
 
 use super::{Publish, Scan};
 use crate::{
+    directory::Untrusted,
     node::Node,
     task::{Progress, Task, TaskError},
 };
@@ -82,8 +83,8 @@ impl Sessions {
 pub struct Timing {
     /// Of each node.
     pub config: tributary::Config,
-    /// Sets declared up to this block may have been signed for from another data directory.
-    pub untrusted_through: Option<BaseBlock>,
+    /// Sets for which another data directory may have signed.
+    pub untrusted: Option<Untrusted>,
 }
 
 /// The task.
@@ -115,7 +116,7 @@ impl<S: Store> Open<S> {
                 return Ok(self.halt(set, Reason::Internal { what: error.to_string() }).await?);
             }
         };
-        let untrusted = self.timing.untrusted_through.is_some_and(|through| spec.declared <= through);
+        let untrusted = self.timing.untrusted.is_some_and(|untrusted| untrusted.covers(record));
         let open = tributary::Open { config: self.timing.config, store_is_current: !untrusted };
         let key = self.node.identity.key.clone();
         let chain = Chain::new(key.clone(), ChainConfig::default());

@@ -61,3 +61,26 @@ fn a_task_which_fails_or_does_not_return_for_long_is_not_healthy() {
     health.returned("t", &Ok(Progress::Idle));
     assert!(of(later).is_none());
 }
+
+/// A task which waits for something that never comes.
+struct Waiting(watch::Sender<bool>);
+
+impl Task for Waiting {
+    fn name(&self) -> String {
+        "waiting".to_owned()
+    }
+
+    async fn run_once(&mut self) -> Result<Progress, TaskError> {
+        self.0.send_replace(true);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_task_ends_where_it_waits() {
+    // COORD-22: before, the service's end waited for whatever a task waited for.
+    let (stop, stopped) = watch::channel(false);
+    let ended = run(Waiting(stop), Wake::default(), Health::default(), stopped);
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    assert!(ended.expect("it does not wait for the task").is_ok());
+}
