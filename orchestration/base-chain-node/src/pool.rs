@@ -19,6 +19,10 @@ use crate::{
 pub const MAX_WAITING: usize = 4_096;
 /// The most bytes which wait.
 pub const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
+/// Places which calls leave to what carries its own authority: set keys, batches, slash reports.
+pub const RESERVED: usize = 256;
+/// Bytes which calls leave to it.
+pub const RESERVED_BYTES: usize = 1024 * 1024;
 /// The most calls of one account which wait.
 pub const MAX_WAITING_OF_ACCOUNT: usize = 64;
 /// After so many blocks a transaction is dropped.
@@ -89,7 +93,12 @@ impl Pool {
         }
         let mut trial = BlockBuilder::begin(db, 0)?;
         match trial.push(&transaction)? {
-            Err(Refusal::NonceAhead { nonce, next }) if nonce.saturating_sub(next) < MAX_NONCE_AHEAD => {}
+            Err(Refusal::NonceAhead { nonce, next }) if nonce.saturating_sub(next) < MAX_NONCE_AHEAD => {
+                // Keys cost nothing: whoever holds nothing could fill all places with calls that never apply.
+                if !holds_anything(db, &transaction)? {
+                    return Ok(Err(Refusal::InsufficientFunds));
+                }
+            }
             Err(refusal) => return Ok(Err(refusal)),
             Ok(()) => {}
         }
@@ -105,10 +114,15 @@ impl Pool {
         if bytes > coordinator_base_chain::MAX_TRANSACTION_BYTES {
             return Err(Refusal::Malformed);
         }
-        if (self.entries.len() >= MAX_WAITING) || ((self.bytes + bytes) > MAX_WAITING_BYTES) {
+        let call = call_of(transaction);
+        let (places, room) = match call {
+            Some(_) => (MAX_WAITING - RESERVED, MAX_WAITING_BYTES - RESERVED_BYTES),
+            None => (MAX_WAITING, MAX_WAITING_BYTES),
+        };
+        if (self.entries.len() >= places) || ((self.bytes + bytes) > room) {
             return Err(Refusal::MempoolFull);
         }
-        if let Some((account, nonce)) = call_of(transaction) {
+        if let Some((account, nonce)) = call {
             if self.calls.contains(&(account, nonce)) {
                 return Err(Refusal::NonceWaiting { nonce });
             }
@@ -162,6 +176,14 @@ impl Pool {
                 self.calls.remove(&call);
             }
         }
+    }
+}
+
+/// Whether the account of a call holds any coins, of whatever kind.
+fn holds_anything(db: &dyn Read, transaction: &Transaction) -> Result<bool, StoreError> {
+    match call_of(transaction) {
+        Some((account, _)) => query::holds_anything(db, account),
+        None => Ok(true),
     }
 }
 

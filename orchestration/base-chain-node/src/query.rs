@@ -140,3 +140,9 @@ pub fn account(db: &dyn Read, account: Account) -> Answer<AccountInfo> {
     let coins = coins.into_iter().map(|((_, network), amount)| (network, amount)).collect();
     Ok(AccountInfo { nonce: record.nonce, free: record.free, coins })
 }
+
+/// Whether an account holds coins: free, staked, unlocking, or of a network.
+pub fn holds_anything(db: &dyn Read, account: Account) -> Answer<bool> {
+    let record = ACCOUNTS.get(db, &account.0)?.unwrap_or_default();
+    Ok((record.free.0 > 0) || (record.bonded.0 > 0) || !COINS.scan(db, &account.0, None, 1)?.is_empty())
+}

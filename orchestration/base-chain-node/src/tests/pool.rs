@@ -4,7 +4,7 @@ use coordinator_base_chain::{Call, Coin, Refusal, SignedCall, Transaction};
 use processor_messages::{Amount, BaseBlock};
 
 use super::support::{TestChain, account, key};
-use crate::pool::{Admission, MAX_BLOCKS_WAITING, MAX_WAITING_OF_ACCOUNT, Pool};
+use crate::pool::{Admission, MAX_BLOCKS_WAITING, MAX_WAITING, MAX_WAITING_OF_ACCOUNT, Pool, RESERVED};
 
 fn give(chain: &TestChain, by: u64, nonce: u64, amount: u64) -> Transaction {
     let call = Call::Transfer { coin: Coin::Stake, to: account(&key(99)), amount: Amount(amount) };
@@ -39,6 +39,41 @@ fn calls_a_little_ahead_wait_in_their_order() {
     assert_eq!(submit(&chain, &mut pool, &give(&chain, 1, 1, 6)), Err(Refusal::NonceWaiting { nonce: 1 }));
     let far = Refusal::NonceAhead { nonce: 64, next: 0 };
     assert_eq!(submit(&chain, &mut pool, &give(&chain, 1, 64, 5)), Err(far));
+}
+
+#[test]
+fn who_holds_nothing_takes_no_place() {
+    // BASE-9: any number of keys could otherwise fill the pool with calls which never apply.
+    let (chain, mut pool) = (TestChain::new(&[1, 1, 1, 1]), Pool::default());
+    for stranger in 200..300 {
+        let refused = submit(&chain, &mut pool, &give(&chain, stranger, 1, 5));
+        assert_eq!(refused, Err(Refusal::InsufficientFunds));
+    }
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn calls_leave_room_for_set_keys_and_batches() {
+    // BASE-9.
+    let (chain, mut pool) = (TestChain::new(&[1, 1, 1, 1]), Pool::default());
+    let spread = |nonce: u64| {
+        let call = Call::Transfer { coin: Coin::Stake, to: account(&key(300 + nonce)), amount: Amount(1) };
+        Transaction::Call(SignedCall::sign(&key(1), chain.chain, nonce, call))
+    };
+    chain.block(&(0..64).map(spread).collect::<Vec<_>>());
+    let mut admitted = 0;
+    for (holder, nonce) in (300..364).flat_map(|holder| (0..64).map(move |nonce| (holder, nonce))) {
+        match submit(&chain, &mut pool, &give(&chain, holder, nonce, 1)) {
+            Ok(_) => admitted += 1,
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::MempoolFull);
+                break;
+            }
+        }
+    }
+    assert_eq!(admitted, MAX_WAITING - RESERVED);
+    let keys = chain.set_keys(0, &key(50), &[0, 1, 2]);
+    assert_eq!(submit(&chain, &mut pool, &keys), Ok(Admission::Admitted));
 }
 
 #[test]

@@ -78,7 +78,7 @@ async fn a_store_in_use_or_not_a_store_is_named() {
     let mut config = testnet.configs[0].clone();
     config.data_dir = testnet.dir.path().to_owned();
     let (code, exit, _) = failure(config).await;
-    assert_eq!((code, exit), ("DATA_DIR_FOREIGN", 78));
+    assert_eq!((code, exit), ("DATA_DIR_FOREIGN", 74));
 }
 
 #[test]
