@@ -35,7 +35,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 impl<S: Store> MessageQueue<S> {
     /// The routes to mount: [`PATH`] only.
     pub fn router(&self) -> Router {
-        Router::new().route(PATH, post(handle::<S>).fallback(method_not_allowed)).with_state(self.clone())
+        let queue = post(handle::<S>).fallback(async || refuse(Code::MethodNotAllowed));
+        let other = async || refuse(Code::NotFound);
+        Router::new().route(PATH, queue).fallback(other).with_state(self.clone())
     }
 }
 
@@ -67,8 +69,9 @@ impl From<Code> for Refused {
 /// Boxed so that the good path stays small.
 struct Refused(Box<Refusal>);
 
-async fn method_not_allowed() -> Response {
-    respond(Refusal::from(Code::MethodNotAllowed).into(), None)
+/// An answer to somebody unknown.
+fn refuse(code: Code) -> Response {
+    respond(Refusal::from(code).into(), None)
 }
 
 async fn handle<S: Store>(State(queue): State<MessageQueue<S>>, headers: HeaderMap, body: Body) -> Response {

@@ -133,6 +133,8 @@ pub fn verify_response(
 pub enum Code {
     /// Not a POST to the queue.
     MethodNotAllowed,
+    /// Another path than the queue's.
+    NotFound,
     /// A header is missing or not hexadecimal.
     Unsigned,
     /// The request does not decode.
@@ -170,7 +172,7 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::Unsigned | Self::WrongSignature => 401,
             Self::MalformedRequest | Self::BodyMismatch | Self::MalformedMessage => 400,
-            Self::UnknownNetwork => 404,
+            Self::NotFound | Self::UnknownNetwork => 404,
             Self::Resync | Self::Superseded | Self::NotDelivered => 409,
             Self::TooLarge => 413,
             Self::BodyTimeout => 408,
@@ -182,7 +184,7 @@ impl Code {
     /// What to do about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::MethodNotAllowed => "POST to /v1/queue",
+            Self::MethodNotAllowed | Self::NotFound => "POST to /v1/queue",
             Self::Unsigned => "send the headers x-queue-request and x-queue-signature in hexadecimal",
             Self::MalformedRequest | Self::MalformedMessage => {
                 "run a processor of the same version as the coordinator"

@@ -320,6 +320,9 @@ async fn mq_9_hostile_requests_get_a_code_and_harm_nobody() {
     assert_eq!((status, code(&body)), (404, Code::UnknownNetwork));
     let get = reqwest::get(format!("{}{PATH}", setup.url)).await.unwrap();
     assert_eq!(get.status().as_u16(), 405);
+    let elsewhere = reqwest::get(format!("{}/v2/queue", setup.url)).await.unwrap();
+    assert_eq!(elsewhere.status().as_u16(), 404);
+    assert_eq!(code(&elsewhere.bytes().await.unwrap()), Code::NotFound);
     assert_eq!(setup.client().send(&from(1)).await.unwrap(), Pushed::Queued(0));
 }
 
