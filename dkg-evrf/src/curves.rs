@@ -1,15 +1,72 @@
 //! The signing curves: a ciphersuite for the result, a group for the argument, and the curve embedded over its scalars.
 
+mod ed25519;
+
+use std::fmt;
+use std::str::FromStr;
+
 use arithmetic_bulletproofs::ProofCurve;
 use ciphersuite::Ciphersuite;
 use divisor_circuit::DivisorCurve;
-use embedded_curves::{Base, Embedwards25519, Secq256k1};
+use embedded_curves::{Base, CurveId, Embedwards25519, Secq256k1};
 use ff::PrimeField;
 use group::GroupEncoding;
 use zeroize::Zeroizing;
 
+/// The curves that keys can be generated for, by name: for configuration, and for choosing among the types.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CurveName {
+    /// [`Ristretto`](crate::Ristretto).
+    Ristretto,
+    /// [`Ed25519`](crate::Ed25519).
+    Ed25519,
+    /// [`Secp256k1`](crate::Secp256k1).
+    Secp256k1,
+}
+
+impl CurveName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ristretto, Self::Ed25519, Self::Secp256k1];
+
+    /// The curve on which a validator's key must be registered.
+    pub fn embedded(self) -> CurveId {
+        match self {
+            Self::Ristretto | Self::Ed25519 => CurveId::Embedwards25519,
+            Self::Secp256k1 => CurveId::Secq256k1,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ristretto => "ristretto",
+            Self::Ed25519 => "ed25519",
+            Self::Secp256k1 => "secp256k1",
+        }
+    }
+}
+
+impl fmt::Display for CurveName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// There is no curve of this name: choose one of `ristretto`, `ed25519` and `secp256k1`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("keys are generated for ristretto, ed25519 and secp256k1 only")]
+pub struct UnknownCurve;
+
+impl FromStr for CurveName {
+    type Err = UnknownCurve;
+    fn from_str(name: &str) -> Result<Self, UnknownCurve> {
+        Self::ALL.into_iter().find(|curve| curve.name() == name).ok_or(UnknownCurve)
+    }
+}
+
 /// A curve that keys can be generated for.
 pub trait SigningCurve: Ciphersuite {
+    /// Its name.
+    const NAME: CurveName;
     /// Its group, as the argument uses it.
     type Group: ProofCurve<Scalar = Base<Self::Embedded>>;
     /// The curve over the field of its scalars.
@@ -55,6 +112,7 @@ fn convert<F: PrimeField>(mut bytes: Zeroizing<[u8; 32]>, big_endian: bool) -> F
 
 /// Ristretto as `modular-frost` signs with it.
 impl SigningCurve for dalek_ff_group::Ristretto {
+    const NAME: CurveName = CurveName::Ristretto;
     type Group = arithmetic_bulletproofs::Ristretto;
     type Embedded = Embedwards25519;
 
@@ -65,6 +123,7 @@ impl SigningCurve for dalek_ff_group::Ristretto {
 
 /// The ciphersuite crate's own Ristretto, which is another type; the contexts of both are the same.
 impl SigningCurve for ciphersuite::Ristretto {
+    const NAME: CurveName = CurveName::Ristretto;
     type Group = arithmetic_bulletproofs::Ristretto;
     type Embedded = Embedwards25519;
 
@@ -74,6 +133,7 @@ impl SigningCurve for ciphersuite::Ristretto {
 }
 
 impl SigningCurve for ciphersuite::Secp256k1 {
+    const NAME: CurveName = CurveName::Secp256k1;
     type Group = arithmetic_bulletproofs::Secp256k1;
     type Embedded = Secq256k1;
 

@@ -37,8 +37,8 @@ mod work;
 mod tests;
 
 pub use ciphersuite::Secp256k1;
-pub use curves::SigningCurve;
-pub use dalek_ff_group::Ristretto;
+pub use curves::{CurveName, SigningCurve, UnknownCurve};
+pub use dalek_ff_group::{Ed25519, Ristretto};
 pub use error::{CloseError, DecodeError, Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError};
 pub use parameters::{Parameters, Session, VERSION, Validator, ValidatorIndex};
 pub use participate::participate;

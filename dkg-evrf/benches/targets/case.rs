@@ -1,7 +1,6 @@
 //! One curve and one size, measured in a process of its own.
 
 use std::num::NonZeroUsize;
-use std::time::Instant;
 
 use dkg_evrf::{
     Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex,
@@ -133,17 +132,14 @@ fn measure<C: SigningCurve>(size: (u16, u16), threads: NonZeroUsize) -> Vec<Valu
 
 /// Those of all dealers, made on all threads.
 fn participations<C: SigningCurve>(case: &Case<C>, n: u16, threads: NonZeroUsize) -> Vec<Vec<u8>> {
-    let start = Instant::now();
     let dealers = (0..n).collect::<Vec<_>>();
     let share = dealers.len().div_ceil(threads.get());
-    let made = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let make = |dealers: &[u16]| {
             dealers.iter().map(|dealer| case.participate(*dealer, NonZeroUsize::MIN)).collect::<Vec<_>>()
         };
         let spawn = |dealers| scope.spawn(move || make(dealers));
         let workers = dealers.chunks(share).map(spawn).collect::<Vec<_>>();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-    });
-    eprintln!("made {n} participations in {:.1} s", start.elapsed().as_secs_f64());
-    made
+    })
 }

@@ -33,7 +33,9 @@ use limbs::Limbs;
 
 pub use accumulator::{Accumulator, SumOfProducts};
 pub use inverse::{batch_invert, batch_invert_vartime};
-pub use moduli::{Embedwards25519Order, RistrettoOrder, Secp256k1FieldPrime, Secp256k1Order};
+pub use moduli::{
+    Curve25519FieldPrime, Embedwards25519Order, RistrettoOrder, Secp256k1FieldPrime, Secp256k1Order,
+};
 pub(crate) use reduction::wide_product;
 
 /// The integers modulo the order of Ristretto: what embedwards25519 is defined over.
@@ -45,9 +47,12 @@ pub type Secp256k1Scalar = Element<Secp256k1Order>;
 /// The field of secp256k1, and the integers modulo the order of secq256k1.
 pub type Secq256k1Scalar = Element<Secp256k1FieldPrime>;
 
+/// The field of edwards25519, which Ristretto's elements and Ed25519's keys have their coordinates in.
+pub type Curve25519Field = Element<Curve25519FieldPrime>;
+
 /// A prime, with the two constants that arithmetic cannot compute from it.
 ///
-/// Implemented by the four moduli of this crate; the constants below are checked by their tests.
+/// Implemented by the five moduli of this crate; the constants below are checked by their tests.
 pub trait Modulus: 'static + Send + Sync {
     /// The prime, least significant limb first; odd, of 252 to 256 bits.
     const LIMBS: [u64; 4];

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use dkg::{Participant, ThresholdKeys};
 use ff::Field;
 use modular_frost::algorithm::{Hram, IetfSchnorr, SchnorrSignature};
-use modular_frost::curve::{Curve, IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1};
+use modular_frost::curve::{
+    Curve, Ed25519, IetfEd25519Hram, IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1,
+};
 use modular_frost::sign::{AlgorithmMachine, PreprocessMachine, SignMachine, SignatureMachine};
 use rand_core::RngCore;
 
@@ -115,6 +117,7 @@ fn session_makes_keys_that_sign<C: SigningCurve + Curve, H: Hram<C>>(
 #[test]
 fn evrf_11_four_equal_validators_make_keys_that_sign() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[1, 1, 1, 1], 3, &[0, 1, 2, 3]);
+    session_makes_keys_that_sign::<Ed25519, IetfEd25519Hram>(&[1, 1, 1, 1], 3, &[0, 1, 2, 3]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[1, 1, 1, 1], 3, &[0, 1, 2, 3]);
 }
 
@@ -122,6 +125,7 @@ fn evrf_11_four_equal_validators_make_keys_that_sign() {
 #[test]
 fn evrf_11_a_silent_validator_obtains_its_shares() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[1, 1, 1, 1], 3, &[3, 0, 2]);
+    session_makes_keys_that_sign::<Ed25519, IetfEd25519Hram>(&[1, 1, 1, 1], 3, &[3, 0, 2]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[1, 1, 1, 1], 3, &[1, 2, 3]);
 }
 
@@ -129,6 +133,7 @@ fn evrf_11_a_silent_validator_obtains_its_shares() {
 #[test]
 fn evrf_4_validators_with_several_shares_make_keys_that_sign() {
     session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(&[3, 3, 2, 2], 7, &[0, 1, 2, 3]);
+    session_makes_keys_that_sign::<Ed25519, IetfEd25519Hram>(&[3, 3, 2, 2], 7, &[0, 1, 2, 3]);
     session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(&[3, 3, 2, 2], 7, &[0, 1, 3]);
 }
 
@@ -145,6 +150,7 @@ fn evrf_1_many_sizes_are_complete() {
     ] {
         let dealers = (0u16..).zip(weights).map(|(i, _)| i).collect::<Vec<_>>();
         session_makes_keys_that_sign::<Ristretto, IetfRistrettoHram>(weights, t, &dealers);
+        session_makes_keys_that_sign::<Ed25519, IetfEd25519Hram>(weights, t, &dealers);
         session_makes_keys_that_sign::<Secp256k1, IetfSecp256k1Hram>(weights, t, &dealers);
     }
 }

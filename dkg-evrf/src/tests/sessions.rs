@@ -3,13 +3,14 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
-use embedded_curves::CurveId;
 use embedded_curves::registration::EmbeddedSecret;
+use embedded_curves::{CurveId, EmbeddedCurve};
 
 use super::{Set, close, rng, session};
 use crate::{
-    Cancelled, CloseError, Closed, Error, Parameters, ParametersError, Participation, Progress, Ristretto,
-    Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate, recover, verify,
+    Cancelled, CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation,
+    Progress, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate,
+    recover, verify,
 };
 
 fn replay<C: SigningCurve>() {
@@ -264,4 +265,27 @@ fn evrf_12_a_returned_participation_is_valid() {
         participate(&set.parameters, ValidatorIndex(1), &set.secrets[1], &mut rng(1), work).unwrap();
     assert_eq!(reported, [Progress::Checking]);
     assert!(set.verify(&[(ValidatorIndex(1), participation)])[0].is_valid());
+}
+
+/// EVRF-13: a name for each curve, and the embedded curve whose key it needs.
+#[test]
+fn evrf_13_curves_are_chosen_by_name() {
+    for curve in CurveName::ALL {
+        assert_eq!(curve.to_string().parse(), Ok(curve));
+    }
+    assert_eq!("p256".parse::<CurveName>(), Err(crate::UnknownCurve));
+    let matches = |name: CurveName, embedded| assert_eq!(name.embedded(), embedded);
+    matches(Ristretto::NAME, <Ristretto as SigningCurve>::Embedded::ID);
+    matches(Ed25519::NAME, <Ed25519 as SigningCurve>::Embedded::ID);
+    matches(Secp256k1::NAME, <Secp256k1 as SigningCurve>::Embedded::ID);
+}
+
+/// EVRF-13, EVRF-2: one embedded key serves both curves, and a participation counts on one of them only.
+#[test]
+fn evrf_13_a_participation_for_ristretto_does_not_count_for_ed25519() {
+    let (ristretto, ed25519) = (Set::<Ristretto>::new(&[1, 1], 2), Set::<Ed25519>::new(&[1, 1], 2));
+    assert_eq!(ristretto.secrets[0].key(), ed25519.secrets[0].key());
+    assert_ne!(ristretto.parameters.context(), ed25519.parameters.context());
+    let foreign = Participation::decode(&ed25519.parameters, &ristretto.participate(0).encode()).unwrap();
+    assert!(!ed25519.verify(&[(ValidatorIndex(0), foreign)])[0].is_valid());
 }

@@ -8,7 +8,9 @@ use group::GroupEncoding;
 use serde_json::{Value, json};
 
 use super::{Set, close, session};
-use crate::{Closed, Participation, Ristretto, Secp256k1, SigningCurve, ValidatorIndex, Verdict, recover};
+use crate::{
+    Closed, Ed25519, Participation, Ristretto, Secp256k1, SigningCurve, ValidatorIndex, Verdict, recover,
+};
 
 fn path(curve: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(format!("{curve}.json"))
@@ -61,4 +63,5 @@ fn frozen<C: SigningCurve>(curve: &str) {
 fn evrf_9_the_format_is_frozen() {
     frozen::<Ristretto>("ristretto");
     frozen::<Secp256k1>("secp256k1");
+    frozen::<Ed25519>("ed25519");
 }

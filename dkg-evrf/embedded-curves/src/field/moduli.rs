@@ -1,4 +1,4 @@
-//! The four primes.
+//! The five primes.
 
 use super::Modulus;
 
@@ -47,4 +47,15 @@ impl Modulus for Secp256k1FieldPrime {
     const HEX: &'static str = "0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f";
     const GENERATOR: u64 = 3;
     const NAME: &'static str = "Secq256k1Scalar";
+}
+
+/// 2^255 − 19, the field prime of edwards25519.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Curve25519FieldPrime;
+
+impl Modulus for Curve25519FieldPrime {
+    const LIMBS: [u64; 4] = [0xffff_ffff_ffff_ffed, u64::MAX, u64::MAX, 0x7fff_ffff_ffff_ffff];
+    const HEX: &'static str = "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed";
+    const GENERATOR: u64 = 2;
+    const NAME: &'static str = "Curve25519Field";
 }

@@ -5,8 +5,8 @@ use ff::{Field, PrimeField};
 use proptest::prelude::*;
 
 use super::{
-    Accumulator, Element, Embedwards25519Order, Embedwards25519Scalar, Modulus, RistrettoOrder,
-    RistrettoScalar, Secp256k1FieldPrime, Secp256k1Order, Secp256k1Scalar, batch_invert,
+    Accumulator, Curve25519FieldPrime, Element, Embedwards25519Order, Embedwards25519Scalar, Modulus,
+    RistrettoOrder, RistrettoScalar, Secp256k1FieldPrime, Secp256k1Order, Secp256k1Scalar, batch_invert,
     batch_invert_vartime,
 };
 
@@ -99,6 +99,7 @@ laws!(ristretto_order, RistrettoOrder);
 laws!(embedwards25519_order, Embedwards25519Order);
 laws!(secp256k1_order, Secp256k1Order);
 laws!(secp256k1_field_prime, Secp256k1FieldPrime);
+laws!(curve25519_field_prime, Curve25519FieldPrime);
 
 fn dalek(a: &RistrettoScalar) -> Dalek {
     Dalek::from_canonical_bytes(a.to_bytes()).unwrap()
