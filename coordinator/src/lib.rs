@@ -17,6 +17,7 @@ pub mod api;
 pub mod base_chain;
 pub mod config;
 mod directory;
+mod listen;
 pub mod log;
 mod node;
 pub mod processor;

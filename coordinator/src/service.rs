@@ -32,6 +32,7 @@ use crate::{
     base_chain::{Announce, Follow, FollowState, PublishBatches, PublishKeys},
     config::Config,
     directory,
+    listen::BoundedListener,
     node::Node,
     processor,
     session::{Open, Opened, Peers, Sessions, Timing},
@@ -42,6 +43,10 @@ use crate::{
 const BASE_CHAIN_PATIENCE: Duration = Duration::from_mins(1);
 /// How long tasks may take to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(15);
+/// Connections of processors: each uses one or two.
+const MAX_QUEUE_CONNECTIONS: usize = 256;
+/// Connections of operators and scrapers.
+const MAX_API_CONNECTIONS: usize = 64;
 /// Sets whose tasks wait to be spawned.
 const MAX_OPENED: usize = 16;
 
@@ -283,11 +288,12 @@ impl<C: BaseChain> Service<C> {
         }
         let open = Open::new(node.clone(), network.clone(), sessions.clone(), timing, spawn);
         tasks.spawn(open);
-        tasks.serve(queue_listener, queue.router());
+        tasks.serve(BoundedListener::new(queue_listener, MAX_QUEUE_CONNECTIONS), queue.router());
         let sessions = sessions.clone();
         let (url, started) = (config.base_chain.url, Instant::now());
         let sources = Sources { node, url, follow, sessions, queue, network, started };
-        tasks.serve(api_listener, api::router(Arc::new(sources)));
+        let operators = BoundedListener::new(api_listener, MAX_API_CONNECTIONS);
+        tasks.serve(operators, api::router(Arc::new(sources)));
     }
 }
 
@@ -304,7 +310,7 @@ impl<S: Store> Tasks<S> {
         self.set.spawn(task::run(task, wake, health, self.stop.clone()));
     }
 
-    fn serve(&mut self, listener: TcpListener, router: axum::Router) {
+    fn serve(&mut self, listener: BoundedListener, router: axum::Router) {
         let mut stop = self.stop.clone();
         self.set.spawn(async move {
             let stopped = async move {
