@@ -170,7 +170,7 @@ fn select(session: &Session<'_, '_>, state: &mut TopicState, subject: Subject) -
         }
         if session.spec.reaches_threshold(members.iter().copied()) {
             members.sort_unstable();
-            state.selection = Some(Selection { subject, members, shared: Vec::new() });
+            state.selection = Some(Selection { subject, members, shared: Vec::new(), spoiled: false });
             return Ok(true);
         }
     }
@@ -218,10 +218,14 @@ pub(super) fn share(
     complete.then_some(state)
 }
 
-/// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end.
+/// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end, and
+/// nobody else has to share in this one.
 pub(super) fn fail(session: &mut Session<'_, '_>, topic: Topic, mut state: TopicState, who: MemberIndex) {
     if !state.failed.contains(&who) {
         state.failed.push(who);
+    }
+    if let Some(selection) = &mut state.selection {
+        selection.spoiled = true;
     }
     let now = session.block;
     schedule(session, topic, &mut state, Some(now));
@@ -258,7 +262,7 @@ fn next_attempt(
         // Those who are left did not answer in numbers: who failed is needed after all.
         state.failed.clear();
     }
-    if let Some(selection) = state.selection.take() {
+    if let Some(selection) = state.selection.take().filter(|selection| !selection.spoiled) {
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
             if !state.failed.contains(who) {
                 state.failed.push(*who);

@@ -79,6 +79,8 @@ pub struct Selection {
     pub members: Vec<MemberIndex>,
     /// Those of them who sent their share, in order of arrival.
     pub shared: Vec<MemberIndex>,
+    /// One of them was proved or reported wrong: whoever has not shared yet is right not to.
+    pub spoiled: bool,
 }
 
 impl Selection {

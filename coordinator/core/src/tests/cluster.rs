@@ -49,7 +49,12 @@ pub(super) enum Manner {
     WithholdsShares,
     /// Its processor generates another key pair.
     Diverges,
+    /// Its processor's preprocesses are none.
+    BadPreprocess,
 }
+
+/// The first byte of a preprocess which is none.
+const BAD: u8 = 0xbb;
 
 /// The key of every honest processor's key generation, known so that signatures can be made.
 fn group_secret() -> Zeroizing<<Ristretto as Ciphersuite>::F> {
@@ -206,6 +211,8 @@ impl Node {
     }
 
     fn pieces(&self, tag: u8) -> sign::OwnPieces {
+        let bad = (self.manner == Manner::BadPreprocess) && tag.is_multiple_of(2);
+        let tag = if bad { BAD } else { tag };
         let piece = |i: usize| SigningPiece::new(vec![tag, u8::try_from(i).unwrap()]).unwrap();
         List::new((0..self.processor.own).map(piece).collect()).unwrap()
     }
@@ -269,6 +276,14 @@ impl Node {
         match message {
             sign::ToProcessor::Preprocesses { id, preprocesses } => {
                 assert!(preprocesses.windows(2).all(|pair| pair[0].0 < pair[1].0), "ascending");
+                let bad = preprocesses.iter().find(|(_, piece)| piece.first() == Some(&BAD));
+                if let Some((participant, _)) = bad.filter(|_| self.manner == Manner::Honest) {
+                    let participant = *participant;
+                    return vec![FromProcessor::Sign(sign::FromProcessor::InvalidParticipant {
+                        id,
+                        participant,
+                    })];
+                }
                 let tag = u8::try_from(id.attempt.0).unwrap() * 2 + 1;
                 let shares = self.pieces(tag);
                 vec![FromProcessor::Sign(sign::FromProcessor::Shares { id, shares })]
@@ -383,7 +398,7 @@ impl Cluster {
                 let withheld = match manner {
                     Manner::Silent => true,
                     Manner::WithholdsShares => is_share(&payload),
-                    Manner::Honest | Manner::Diverges => false,
+                    Manner::Honest | Manner::Diverges | Manner::BadPreprocess => false,
                 };
                 if !withheld && self.take_nonce(signer, &slot) {
                     ordered.push(Ordered::Signed { signer, slot, payload });

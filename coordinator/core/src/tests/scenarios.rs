@@ -63,6 +63,32 @@ fn whoever_withholds_shares_is_passed_over_in_the_next_attempt() {
 }
 
 #[test]
+fn a_reported_preprocess_costs_its_author_alone() {
+    // SIGN-8: who did not share because of it did right, is selected again, and is needed here.
+    for liar in 0..4 {
+        let mut manners = [Honest; 4];
+        manners[liar] = BadPreprocess;
+        let mut cluster = Cluster::new(&[3, 3, 2, 2], &manners);
+        cluster.run_until(40, |c| c.set_keys.is_some());
+        let before: Vec<_> = (0..4).map(|i| cluster.points(i)).collect();
+        let possible = cluster.weights[liar] == 2;
+        if possible {
+            cluster.run_to_batches(20);
+            cluster.assert_agreement();
+        } else {
+            (0..20).for_each(|_| cluster.turn());
+        }
+        for i in (0..4).filter(|i| *i != liar) {
+            assert_eq!(
+                (cluster.points(i), cluster.fatal(i)),
+                (before[i], None),
+                "validator {i}, liar {liar}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_diverging_processor_is_seen_and_left_alone() {
     // CONF-3, CONF-9.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Diverges, Honest, Honest, Honest]);
