@@ -23,6 +23,8 @@
 
 mod curves;
 mod error;
+#[cfg(any(test, feature = "malicious"))]
+pub mod malicious;
 mod parameters;
 mod participate;
 mod participation;

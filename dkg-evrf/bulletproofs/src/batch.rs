@@ -3,9 +3,11 @@
 //! ```text
 //! fresh randomness, what binds each member -> a weight for each equation
 //! equations of all members, each times its own weight -> sum -> identity?  yes: all valid
-//!                                                                     no: halve, with the same weights, down to one member
-//! one member: each of its equations by itself, without random weights
+//!                                                                     no: sum of the left half; the rest is the right half's; and so on
 //! ```
+//!
+//! A member whose own sum is not the identity is faulty with certainty, whatever the weights: were all of its equations true, their sum
+//! would be. Finding f faulty ones among n takes at most f·log₂ n multi-scalar multiplications, of half the members, a quarter, ….
 
 use ff::Field;
 use rand_core::{CryptoRng, RngCore};
@@ -58,7 +60,8 @@ impl<C: ProofCurve> Batch<C> {
         }
         let mut verdicts = vec![true; self.members.len()];
         let mut search = Search { generators, threads, go_on };
-        search.check(&self.members, &mut verdicts)?;
+        let total = search.sum(&self.members)?;
+        search.blame(&self.members, total, &mut verdicts)?;
         Some(verdicts)
     }
 }
@@ -90,38 +93,28 @@ struct Search<'a, C: ProofCurve> {
 }
 
 impl<C: ProofCurve> Search<'_, C> {
-    fn check(&mut self, members: &[Member<C>], verdicts: &mut [bool]) -> Option<()> {
-        if members.is_empty() || self.holds(members)? {
+    /// Finds the faulty among members whose sum is `total`: a member's own sum is the identity if it is valid.
+    fn blame(&mut self, members: &[Member<C>], total: C::Point, verdicts: &mut [bool]) -> Option<()> {
+        if total == C::identity() {
             return Some(());
         }
-        self.bisect(members, verdicts)
-    }
-
-    /// The members do not hold together.
-    fn bisect(&mut self, members: &[Member<C>], verdicts: &mut [bool]) -> Option<()> {
-        if let ([member], [verdict]) = (members, &mut *verdicts) {
-            *verdict = self.holds_exactly(&member.equations)?;
+        if let [verdict] = verdicts {
+            *verdict = false;
             return Some(());
         }
         let middle = members.len() / 2;
         let (left, right) = members.split_at(middle);
         let (left_verdicts, right_verdicts) = verdicts.split_at_mut(middle);
-        if self.holds(left)? {
-            return self.bisect(right, right_verdicts);
-        }
-        self.bisect(left, left_verdicts)?;
-        self.check(right, right_verdicts)
+        let sum = self.sum(left)?;
+        self.blame(left, sum, left_verdicts)?;
+        // What the left does not account for is the right's.
+        self.blame(right, total - sum, right_verdicts)
     }
 
-    fn holds(&mut self, members: &[Member<C>]) -> Option<bool> {
+    fn sum(&mut self, members: &[Member<C>]) -> Option<C::Point> {
         (self.go_on)().then_some(())?;
         let mut sum = Equation::new();
         members.iter().flat_map(|member| &member.equations).for_each(|equation| sum.accumulate(equation));
-        Some(sum.holds(self.generators, self.threads))
-    }
-
-    fn holds_exactly(&mut self, equations: &[Equation<C>]) -> Option<bool> {
-        (self.go_on)().then_some(())?;
-        Some(equations.iter().all(|equation| equation.holds(self.generators, self.threads)))
+        Some(sum.sum(self.generators, self.threads))
     }
 }

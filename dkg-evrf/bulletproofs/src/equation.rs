@@ -57,6 +57,11 @@ impl<C: ProofCurve> Equation<C> {
 
     /// Whether the sum is the identity.
     pub fn holds(&self, generators: &Generators<C>, threads: usize) -> bool {
+        self.sum(generators, threads) == C::identity()
+    }
+
+    /// The sum.
+    pub(crate) fn sum(&self, generators: &Generators<C>, threads: usize) -> C::Point {
         let len = 2 + self.g_bold.len() + self.h_bold.len() + self.terms.len();
         let mut scalars = Vec::with_capacity(len);
         let mut points = Vec::with_capacity(len);
@@ -68,7 +73,7 @@ impl<C: ProofCurve> Equation<C> {
         points.extend_from_slice(&generators.h_bold[..self.h_bold.len()]);
         scalars.extend(self.terms.iter().map(|(scalar, _)| *scalar));
         points.extend(self.terms.iter().map(|(_, point)| *point));
-        parallel_sum::<C>(&scalars, &points, threads) == C::identity()
+        parallel_sum::<C>(&scalars, &points, threads)
     }
 }
 
@@ -86,7 +91,8 @@ fn add_all<F: Field>(sums: &mut Vec<F>, values: &[F]) {
 }
 
 fn parallel_sum<C: ProofCurve>(scalars: &[C::Scalar], points: &[C::Point], threads: usize) -> C::Point {
-    let share = scalars.len().div_ceil(threads.max(1));
+    // A multiplication of few points is not worth a thread.
+    let share = scalars.len().div_ceil(threads.max(1)).max(256);
     let parts: Vec<_> = scalars.chunks(share).zip(points.chunks(share)).collect();
     let sums =
         parallel::map(&parts, threads, |(scalars, points)| C::vartime_multiscalar_mul(scalars, points));

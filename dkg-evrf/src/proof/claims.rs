@@ -16,7 +16,7 @@ use divisor_circuit::{Challenge, Digits, DivisorCurve, Output, ScalarIndex, Tabl
 use zeroize::Zeroizing;
 
 use super::Refused;
-use crate::curves::{EmbeddedScalar, Scalar, SigningCurve};
+use crate::curves::{EmbeddedPoint, EmbeddedScalar, Scalar, SigningCurve};
 use crate::error::Error;
 use crate::parameters::{Member, Parameters, ValidatorIndex};
 use crate::participation::Dealing;
@@ -95,6 +95,17 @@ impl<C: SigningCurve> Claims<C> {
         dealer: ValidatorIndex,
         dealing: &Dealing<C>,
     ) -> Result<Self, Refused> {
+        let member = parameters.member(dealer).map_err(|_| Refused)?;
+        Self::of_key(parameters, dealer, &member.embedded_key, dealing)
+    }
+
+    /// The claims of a dealing by the owner of a key, which is the dealer's registered one if they are honest.
+    pub(crate) fn of_key(
+        parameters: &Parameters<C>,
+        dealer: ValidatorIndex,
+        dealers_key: &EmbeddedPoint<C>,
+        dealing: &Dealing<C>,
+    ) -> Result<Self, Refused> {
         let mut claims = divisor_circuit::Claims::new();
         let secret = claims.scalar();
         let seats: Vec<[ScalarIndex; 2]> =
@@ -106,8 +117,7 @@ impl<C: SigningCurve> Claims<C> {
         let keys: Vec<_> = parameters.tables.keys.iter().map(|table| claims.table(table)).collect();
 
         let [a, b] = *bases else { return Err(Refused) };
-        let member = parameters.member(dealer).map_err(|_| Refused)?;
-        claims.public(secret, generator, member.embedded_key);
+        claims.public(secret, generator, *dealers_key);
         let mut openings = vec![[claims.committed(secret, a), claims.committed(secret, b)]];
         for ([x, y], seat) in seats.iter().zip(&dealing.seats) {
             claims.public(*x, generator, seat.x.point);

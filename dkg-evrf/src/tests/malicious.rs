@@ -1,69 +1,45 @@
-//! Malicious dealers, one for each constraint: each makes the best proof it can for a false dealing, and is blamed
-//! alone (EVRF-3, EVRF-4, EVRF-7, EVRF-8, GBP-5; transcript: EVRF-6).
+//! Malicious dealers, one for each constraint, are blamed, and nobody else is (EVRF-3, EVRF-4, EVRF-7, EVRF-8, GBP-5; transcript:
+//! EVRF-6).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use arithmetic_bulletproofs::ProofCurve;
-use ff::Field;
-use zeroize::Zeroizing;
+use divisor_circuit::DivisorCurve;
 
 use super::{Set, rng};
-use crate::curves::{Element, EmbeddedScalar, Scalar, SigningCurve};
-use crate::participate::deal;
-use crate::participation::{Argument, Dealing, Participation};
-use crate::proof::{self, Witness, claims::Claims};
-use crate::secrets::{Dealt, Secret};
-use crate::{Parameters, Ristretto, Secp256k1, ValidatorIndex};
+use crate::curves::SigningCurve;
+use crate::malicious::{Fault, participate_faultily};
+use crate::participation::Participation;
+use crate::{Ristretto, Secp256k1, ValidatorIndex, proof};
 
 const CHEAT: ValidatorIndex = ValidatorIndex(1);
 
-/// A dealer which departs from the protocol somewhere.
-struct Cheat<C: SigningCurve> {
-    set: Set<C>,
-    secret: Secret<C>,
-    dealt: Dealt<C>,
-    dealing: Dealing<C>,
-    witness: Witness<C>,
+/// Weights 2, 2, 1, 1.
+fn set<C: SigningCurve>() -> Set<C> {
+    Set::new(&[2, 2, 1, 1], 5)
 }
 
-impl<C: SigningCurve> Cheat<C> {
-    /// An honest dealer so far: weights 2, 2, 1, 1.
-    fn new() -> Self {
-        let set = Set::<C>::new(&[2, 2, 1, 1], 5);
-        let secret = Secret::of(&set.parameters, CHEAT, &set.secrets[1]).unwrap();
-        let dealt = Dealt::derive(&set.parameters, CHEAT, &secret).unwrap();
-        let dealing = deal(&set.parameters, &dealt);
-        let witness = witness(&set.parameters, &dealing, &dealt, &secret);
-        Self { set, secret, dealt, dealing, witness }
-    }
-
-    /// Another scalar of the signing curve.
-    fn scalar(seed: u64) -> Scalar<C> {
-        C::Group::random_scalar(&mut rng(seed))
-    }
-
-    fn participation(self) -> (Set<C>, Participation<C>) {
-        let Self { set, secret, dealing, witness, .. } = self;
-        let argument =
-            proof::prove_witness(&set.parameters, CHEAT, &dealing, witness, &secret, &mut rng(9), 1).unwrap();
-        (set, Participation { dealing: Arc::new(dealing), argument })
-    }
-
-    /// The cheat is blamed, and nobody else.
-    fn blame(self) {
-        let (set, participation) = self.participation();
-        blamed_alone(&set, participation);
-    }
+fn faulty<C: SigningCurve>(set: &Set<C>, fault: Fault) -> Participation<C> {
+    participate_faultily(&set.parameters, CHEAT, &set.secrets[1], fault, &mut rng(9)).unwrap()
 }
 
-fn blamed_alone<C: SigningCurve>(set: &Set<C>, cheat: Participation<C>) {
-    let encoded = cheat.encode();
-    assert_eq!(Participation::decode(&set.parameters, &encoded).as_ref(), Ok(&cheat), "it is well formed");
-    let mut all = honest_participations(set);
-    all.insert(1, (CHEAT, cheat));
-    let valid = set.verify(&all).iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
-    assert_eq!(valid, [true, false, true, true]);
+/// Each is blamed, and nobody else; the last two honest participations are in every batch.
+fn blamed<C: SigningCurve>(faults: &[Fault]) {
+    let set = set::<C>();
+    let mut all = honest_participations(&set);
+    for fault in faults {
+        let cheat = faulty(&set, *fault);
+        let encoded = cheat.encode();
+        assert_eq!(
+            Participation::decode(&set.parameters, &encoded).as_ref(),
+            Ok(&cheat),
+            "{fault:?} is well formed"
+        );
+        all.insert(1, (CHEAT, cheat));
+        let valid = set.verify(&all).iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
+        assert_eq!(valid, [true, false, true, true], "{fault:?}");
+        all.remove(1);
+    }
 }
 
 /// The others' participations, which are the same in every test: made once for each curve.
@@ -75,212 +51,137 @@ fn honest_participations<C: SigningCurve>(set: &Set<C>) -> Vec<(ValidatorIndex, 
     [0, 2, 3].map(ValidatorIndex).into_iter().zip(encoded.iter().map(decode)).collect()
 }
 
-/// The honest witness for a dealing.
-fn witness<C: SigningCurve>(
-    parameters: &Parameters<C>,
-    dealing: &Dealing<C>,
-    dealt: &Dealt<C>,
-    secret: &Secret<C>,
-) -> Witness<C> {
-    let claims = Claims::new(parameters, CHEAT, dealing).unwrap();
-    let openings = dealt.polynomial[..1].iter().chain(&dealt.pads).copied().collect::<Vec<_>>();
-    Witness {
-        tape: claims.fill(dealt, secret).unwrap(),
-        blinds: Zeroizing::new(vec![Scalar::<C>::ZERO; openings.len()]),
-        openings: Zeroizing::new(openings),
-        polynomial: Zeroizing::new(dealt.polynomial.clone()),
-    }
-}
-
 macro_rules! on_both_curves {
-    ($($name:ident => $cheat:ident),+ $(,)?) => {$(
+    ($($name:ident => [$($fault:expr),+ $(,)?]),+ $(,)?) => {$(
         #[test]
         fn $name() {
-            $cheat::<Ristretto>();
-            $cheat::<Secp256k1>();
+            let faults = [$($fault),+];
+            blamed::<Ristretto>(&faults);
+            blamed::<Secp256k1>(&faults);
         }
     )+};
 }
 
 on_both_curves! {
-    evrf_7_the_harness_itself_is_honest => honest,
-    evrf_3_another_key_than_the_registered_one_is_refused => wrong_key,
-    evrf_3_a_contribution_of_ones_own_choice_is_refused => wrong_contribution,
-    evrf_3_a_contribution_proven_with_false_openings_is_refused => wrong_contribution_opened_rightly,
-    evrf_4_a_wrong_pad_is_refused => wrong_pad,
-    evrf_4_the_pad_of_another_seat_is_refused => pad_of_another_seat,
-    evrf_4_seats_in_another_order_are_refused => swapped_seats,
-    evrf_4_a_foreign_ephemeral_key_is_refused => foreign_ephemeral_key,
-    evrf_7_a_share_off_by_one_is_refused => share_off_by_one,
-    evrf_7_a_false_digit_is_refused => false_digit,
-    evrf_8_a_blinded_contribution_balanced_by_the_pads_is_refused => blinded_contribution,
-    evrf_8_a_blinding_polynomial_is_refused => blinding_polynomial,
-    evrf_8_purity_under_another_polynomial_is_refused => wrong_purity,
-    gbp_5_a_wrong_inner_product_under_a_valid_transcript_is_refused => wrong_inner_product,
+    evrf_3_another_key_than_the_registered_one_is_refused => [Fault::WrongKey],
+    evrf_3_a_contribution_of_ones_own_choice_is_refused => [Fault::WrongContribution],
+    evrf_3_a_contribution_proven_with_false_openings_is_refused => [Fault::WrongContributionOpenedRightly],
+    evrf_4_a_wrong_pad_is_refused =>
+        [Fault::WrongPad(0), Fault::WrongPad(1), Fault::WrongPad(3), Fault::WrongPad(4), Fault::WrongPad(5)],
+    evrf_7_a_share_off_by_one_is_refused =>
+        [Fault::ShareOffByOne(0), Fault::ShareOffByOne(2), Fault::ShareOffByOne(3), Fault::ShareOffByOne(5)],
+    evrf_4_the_pad_of_another_seat_is_refused => [Fault::PadOfAnotherSeat],
+    evrf_4_seats_in_another_order_are_refused => [Fault::SwappedSeats],
+    evrf_4_ephemeral_keys_in_another_order_are_refused =>
+        [Fault::SwappedEphemeralKeys(0), Fault::SwappedEphemeralKeys(1)],
+    evrf_4_a_foreign_ephemeral_key_is_refused => [Fault::ForeignEphemeralKey(0), Fault::ForeignEphemeralKey(1)],
+    evrf_8_a_blinding_polynomial_is_refused => [Fault::BlindingPolynomial],
+    evrf_8_purity_under_another_polynomial_is_refused =>
+        [Fault::WrongPurity(0), Fault::WrongPurity(2), Fault::WrongPurity(4)],
+    gbp_5_a_wrong_inner_product_under_a_valid_transcript_is_refused => [Fault::WrongInnerProduct],
 }
 
 fn honest<C: SigningCurve>() {
-    let (set, participation) = Cheat::<C>::new().participation();
+    let set = set::<C>();
+    let participation = faulty(&set, Fault::None);
     assert_eq!(*participation.dealing, *set.participate(CHEAT.0).dealing);
     assert!(set.verify(&[(CHEAT, participation)])[0].is_valid());
 }
 
-/// Everything is derived from, and proven for, a secret whose key is not the dealer's.
-fn wrong_key<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    let foreign = Cheat::<C>::new().set.parameters;
-    let mut foreign = Parameters { members: foreign.members, ..foreign };
-    let secret = EmbeddedScalar::<C>::random(&mut rng(77));
-    let key = embedded_curves::Point::<C::Embedded>::GENERATOR * secret;
-    foreign.members[usize::from(CHEAT.0)].embedded_key = key.to_affine().unwrap();
-    cheat.secret = Secret(Zeroizing::new(secret));
-    cheat.dealt = Dealt::derive(&cheat.set.parameters, CHEAT, &cheat.secret).unwrap();
-    cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-    // The tables are still the registered keys': only the claim about the dealer's own key is false.
-    cheat.witness = witness(&foreign, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.blame();
+/// EVRF-7.
+#[test]
+fn evrf_7_the_harness_itself_is_honest() {
+    honest::<Ristretto>();
+    honest::<Secp256k1>();
 }
 
-/// Another `a_0`, with everything consistent except that it is no output of the eVRF.
-fn wrong_contribution<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    cheat.dealt.polynomial[0] = Cheat::<C>::scalar(1);
-    cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-    cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.blame();
+/// Where each kind of value stands on the tape of EVRF-7: digits of each scalar and sign, coefficients of each claim, coordinates.
+fn tape_positions<C: SigningCurve>() -> Vec<usize> {
+    let (digits, poles) = (C::Embedded::DIGITS, C::Embedded::POLES);
+    // p, x_1, y_1, x_2, y_2: two signs each, with their first and last digits.
+    let of_digits = (0..10).flat_map(|sign| [sign * digits, (sign + 1) * digits - 1]);
+    let claims = 10 * digits;
+    // p·B = P is public: no coordinates. Then p·Q_A and p·Q_B, committed.
+    let public = [claims, claims + poles / 2, claims + poles - 1];
+    let committed = claims + poles;
+    let of_contribution = [committed, committed + poles - 1, committed + poles, committed + poles + 1];
+    // Behind p·Q_B and the four public claims about seats: the first pad's two claims.
+    let pad = committed + 2 * (poles + 2) + 4 * poles;
+    let of_pad = [pad, pad + poles / 2, pad + poles, pad + poles + 1, pad + 2 * poles + 2];
+    of_digits.chain(public).chain(of_contribution).chain(of_pad).collect()
 }
 
-/// The same, with the true `a_0` as witness.
-fn wrong_contribution_opened_rightly<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    let contribution = cheat.dealt.polynomial[0];
-    cheat.dealt.polynomial[0] = Cheat::<C>::scalar(1);
-    cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-    cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.witness.openings[0] = contribution;
-    cheat.blame();
+/// Each kind of value off by one.
+fn false_tape<C: SigningCurve>() {
+    let tape_len = set::<C>().parameters.shape.tape_len;
+    // The last pad's second y is the tape's last scalar.
+    let positions = tape_positions::<C>().into_iter().chain([tape_len - 1]);
+    blamed::<C>(&positions.map(Fault::FalseTape).collect::<Vec<_>>());
 }
 
-fn wrong_pad<C: SigningCurve>() {
-    for index in 0..6 {
-        let mut cheat = Cheat::<C>::new();
-        cheat.dealt.pads[index] = Cheat::<C>::scalar(2);
-        cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-        cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-        cheat.blame();
+/// EVRF-7, GADGET-1.
+#[test]
+fn evrf_7_false_digits_coefficients_and_coordinates_are_refused_on_embedwards25519() {
+    false_tape::<Ristretto>();
+}
+
+/// EVRF-7, GADGET-1.
+#[test]
+fn evrf_7_false_digits_coefficients_and_coordinates_are_refused_on_secq256k1() {
+    false_tape::<Secp256k1>();
+}
+
+/// Components along `H` which cancel: the argument has nothing against them.
+fn only_purity_objects<C: SigningCurve>() {
+    let set = set::<C>();
+    for fault in [Fault::BlindedContribution, Fault::BlindedCoefficient(0), Fault::BlindedCoefficient(3)] {
+        let Participation { dealing, argument } = &faulty(&set, fault);
+        let read = proof::read(&set.parameters, CHEAT, dealing, argument).unwrap();
+        assert!(read.identity.holds(&set.parameters.generators, 1), "{fault:?}");
+        assert!(read.vectors.holds(&set.parameters.generators, 1), "{fault:?}");
+        blamed::<C>(&[fault]);
     }
 }
 
-/// The first index of validator 0 is padded with its second seat.
-fn pad_of_another_seat<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    assert_ne!(cheat.dealt.pads[0], cheat.dealt.pads[1]);
-    cheat.dealt.pads[0] = cheat.dealt.pads[1];
-    cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-    cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.blame();
+/// EVRF-8.
+#[test]
+fn evrf_8_only_purity_objects_to_balanced_components_along_the_blinding_generator() {
+    only_purity_objects::<Ristretto>();
+    only_purity_objects::<Secp256k1>();
 }
 
-/// Published in one order, used and proven in the other.
-fn swapped_seats<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    let published = cheat.dealing.seats.clone();
-    cheat.dealt.seats.swap(0, 1);
-    cheat.dealt.pads.swap(0, 1);
-    cheat.dealt.pads.swap(2, 3);
-    for (index, member) in [(4, 2), (5, 3)] {
-        let key = cheat.set.parameters.members[member].embedded_key;
-        cheat.dealt.pads[index] = *cheat.dealt.seats[0].pad(&key);
-    }
-    cheat.dealing = deal(&cheat.set.parameters, &cheat.dealt);
-    cheat.witness = witness(&cheat.set.parameters, &cheat.dealing, &cheat.dealt, &cheat.secret);
-    cheat.dealing.seats = published;
-    cheat.blame();
+/// With the last scalar off by one and purity proven anew, only the vectors' equation fails.
+fn only_the_vectors_object<C: SigningCurve>() {
+    let set = set::<C>();
+    let Participation { dealing, argument } = &faulty(&set, Fault::WrongInnerProduct);
+    let member = proof::equations(&set.parameters, CHEAT, dealing, argument).unwrap();
+    let holds = member.equations.iter().map(|equation| equation.holds(&set.parameters.generators, 1));
+    assert_eq!(holds.collect::<Vec<_>>(), [true, false, true]);
 }
 
-/// `X_s` is another dealer's, whose logarithm the cheat does not know.
-fn foreign_ephemeral_key<C: SigningCurve>() {
-    for seat in 0..2 {
-        let mut cheat = Cheat::<C>::new();
-        cheat.dealing.seats[seat].x = cheat.set.participate(0).dealing.seats[seat].x.clone();
-        cheat.blame();
-    }
+/// GBP-5.
+#[test]
+fn gbp_5_only_the_vectors_object_to_a_wrong_inner_product() {
+    only_the_vectors_object::<Ristretto>();
+    only_the_vectors_object::<Secp256k1>();
 }
 
-/// `c_j + 1` with the true pads, so that `Z_j` does not commit to `z_j`.
-fn share_off_by_one<C: SigningCurve>() {
-    for index in 0..6 {
-        let mut cheat = Cheat::<C>::new();
-        cheat.dealing.shares[index] += Scalar::<C>::ONE;
-        cheat.blame();
-    }
+/// Several kinds of faulty dealers at once, with weights of 1.
+fn all_at_once<C: SigningCurve>() {
+    let set = Set::<C>::new(&[1; 8], 5);
+    let dealers = (0..8_u16).map(|i| {
+        let (index, secret) = (ValidatorIndex(i), &set.secrets[usize::from(i)]);
+        let fault = if i % 2 == 0 { Fault::None } else { Fault::WITH_ONE_SEAT[2 * usize::from(i)] };
+        (index, participate_faultily(&set.parameters, index, secret, fault, &mut rng(9)).unwrap())
+    });
+    let verdicts = set.verify(&dealers.collect::<Vec<_>>());
+    let valid = verdicts.iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
+    assert_eq!(valid, [true, false, true, false, true, false, true, false]);
 }
 
-/// The first digit of `p` is off by one: another integer, for three claims at once.
-fn false_digit<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    cheat.witness.tape[0] += Scalar::<C>::ONE;
-    cheat.blame();
-}
-
-/// Adds components along `H` to the commitments which cancel in every equation of the argument: only purity is left to object.
-fn blinded<C: SigningCurve>(components: &[Scalar<C>]) {
-    let mut cheat = Cheat::<C>::new();
-    let blinding = cheat.set.parameters.generators.blinding();
-    for (coefficient, component) in cheat.dealing.coefficients.iter_mut().zip(components) {
-        *coefficient = Element::<C>::new(coefficient.point() + C::Group::mul(component, &blinding));
-    }
-    cheat.witness.blinds[0] = components[0];
-    for (index, blind) in (1u64..).zip(&mut cheat.witness.blinds[1..]) {
-        let index = Scalar::<C>::from(index);
-        *blind = -components.iter().rev().fold(Scalar::<C>::ZERO, |sum, d| (sum * index) + *d);
-    }
-    let (set, participation) = cheat.participation();
-    let Participation { dealing, argument } = &participation;
-    let read = proof::read(&set.parameters, CHEAT, dealing, argument).unwrap();
-    assert!(read.identity.holds(&set.parameters.generators, 1), "the argument has nothing against it");
-    assert!(read.vectors.holds(&set.parameters.generators, 1));
-    blamed_alone(&set, participation);
-}
-
-fn blinded_contribution<C: SigningCurve>() {
-    blinded::<C>(&[Cheat::<C>::scalar(3)]);
-}
-
-fn blinding_polynomial<C: SigningCurve>() {
-    blinded::<C>(&[3, 4, 5, 6, 7].map(Cheat::<C>::scalar));
-    // None in the contribution itself, so that the group key would be right.
-    blinded::<C>(&[Scalar::<C>::ZERO, Cheat::<C>::scalar(3), Scalar::<C>::ZERO]);
-}
-
-fn wrong_purity<C: SigningCurve>() {
-    let mut cheat = Cheat::<C>::new();
-    cheat.witness.polynomial[2] += Scalar::<C>::ONE;
-    cheat.blame();
-}
-
-/// The argument's last scalar is off by one, and purity is proven for the transcript which that gives.
-fn wrong_inner_product<C: SigningCurve>() {
-    let polynomial = Cheat::<C>::new().dealt.polynomial.clone();
-    let (set, participation) = Cheat::<C>::new().participation();
-    let dealing = participation.dealing.clone();
-    let mut bytes = participation.encode();
-    let end = bytes.len() - C::Group::POINT_LEN - 32;
-    let a = &mut bytes[end - 64..end - 32];
-    let value = Scalar::<C>::from_bytes(&(&*a).try_into().unwrap()).unwrap();
-    a.copy_from_slice(&(value + Scalar::<C>::ONE).to_bytes());
-    let Argument { tape, proof, .. } = Participation::decode(&set.parameters, &bytes).unwrap().argument;
-    let argument = Argument { tape, proof, purity: participation.argument.purity };
-    let mut read = proof::read(&set.parameters, CHEAT, &dealing, &argument).unwrap();
-    let purity = proof::purity::prove(&mut read.transcript, &polynomial, |_| rng(8));
-    let participation = Participation { dealing, argument: Argument { purity, ..argument } };
-    let equations = proof::equations(&set.parameters, CHEAT, &participation.dealing, &participation.argument);
-    let holds = equations
-        .unwrap()
-        .equations
-        .iter()
-        .map(|e| e.holds(&set.parameters.generators, 1))
-        .collect::<Vec<_>>();
-    assert_eq!(holds, [true, false, true]);
-    blamed_alone(&set, participation);
+/// EVRF-10.
+#[test]
+fn evrf_10_all_faulty_dealers_are_named_and_no_honest_one() {
+    all_at_once::<Ristretto>();
+    all_at_once::<Secp256k1>();
 }

@@ -1,0 +1,274 @@
+//! Malicious dealers, one for each constraint: each makes the best proof it can for a false dealing.
+//!
+//! ```text
+//! honest secrets, dealing and witness ── Fault ──▶ something of it is changed, all that follows from it made anew ──▶ Participation
+//! ```
+//!
+//! For tests, benches and simulations of faulty validators: it exists with the feature `malicious` only. What it makes is well formed,
+//! and is refused by [`verify`](crate::verify()) alone.
+
+use std::sync::Arc;
+
+use arithmetic_bulletproofs::ProofCurve;
+use embedded_curves::Point;
+use embedded_curves::registration::EmbeddedSecret;
+use ff::Field;
+use rand_core::{CryptoRng, RngCore};
+use zeroize::Zeroizing;
+
+use crate::curves::{Element, EmbeddedPoint, EmbeddedScalar, Scalar, SigningCurve};
+use crate::error::Error;
+use crate::parameters::{Parameters, ValidatorIndex};
+use crate::participate::deal;
+use crate::participation::{Argument, Dealing, EmbeddedElement, Participation};
+use crate::proof::{self, Witness, claims::Claims};
+use crate::secrets::{Dealt, Secret};
+
+/// What a malicious dealer departs from the protocol in. Positions count from 0, and wrap around.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// None: the harness itself.
+    None,
+    /// Everything is derived from, and proven for, a secret whose key is not the dealer's.
+    WrongKey,
+    /// Another `a_0`, with everything consistent except that it is no output of the eVRF.
+    WrongContribution,
+    /// The same, with the true `a_0` as witness.
+    WrongContributionOpenedRightly,
+    /// The pad of an index is arbitrary.
+    WrongPad(usize),
+    /// The pad of the first index is that of the second one.
+    PadOfAnotherSeat,
+    /// Seats published in one order, used and proven in the other. Needs two seats.
+    SwappedSeats,
+    /// The two ephemeral keys of a seat are published in the wrong order.
+    SwappedEphemeralKeys(usize),
+    /// `X_s` of a seat is a point whose logarithm the dealer does not know.
+    ForeignEphemeralKey(usize),
+    /// `c_j + 1` with the true pads, so that `Z_j` does not commit to `z_j`.
+    ShareOffByOne(usize),
+    /// A scalar of the tape is off by one: a digit, a coefficient or a coordinate.
+    FalseTape(usize),
+    /// `A_0` has a component along `H`, balanced by the pads: only purity is left to object.
+    BlindedContribution,
+    /// Several coefficients have components along `H`, balanced by the pads.
+    BlindingPolynomial,
+    /// As before, without one in `A_0`: the group key would be right.
+    BlindedCoefficient(usize),
+    /// Purity is proven for another polynomial.
+    WrongPurity(usize),
+    /// The argument's last `a` is off by one, and purity is proven for the transcript which that gives.
+    WrongInnerProduct,
+}
+
+impl Fault {
+    /// Sixteen faults of all kinds that a dealer with one seat can commit.
+    pub const WITH_ONE_SEAT: [Self; 16] = [
+        Self::WrongKey,
+        Self::WrongContribution,
+        Self::WrongContributionOpenedRightly,
+        Self::WrongPad(1),
+        Self::SwappedEphemeralKeys(0),
+        Self::ForeignEphemeralKey(0),
+        Self::ShareOffByOne(0),
+        Self::FalseTape(0),
+        Self::FalseTape(1_500),
+        Self::BlindedContribution,
+        Self::BlindingPolynomial,
+        Self::BlindedCoefficient(2),
+        Self::WrongPurity(0),
+        Self::WrongInnerProduct,
+        Self::ShareOffByOne(7),
+        Self::WrongPad(3),
+    ];
+}
+
+/// A dealer which departs from the protocol somewhere.
+struct Cheat<'a, C: SigningCurve> {
+    parameters: &'a Parameters<C>,
+    dealer: ValidatorIndex,
+    /// The key that it proves knowledge of.
+    key: EmbeddedPoint<C>,
+    secret: Secret<C>,
+    dealt: Dealt<C>,
+    dealing: Dealing<C>,
+    witness: Witness<C>,
+}
+
+/// Takes part with a fault.
+///
+/// # Errors
+///
+/// As [`participate`](crate::participate()).
+pub fn participate_faultily<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    validator: ValidatorIndex,
+    secret: &EmbeddedSecret,
+    fault: Fault,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Participation<C>, Error> {
+    let mut cheat = Cheat::honest(parameters, validator, Secret::of(parameters, validator, secret)?)?;
+    cheat.apply(fault, rng)?;
+    let polynomial = Zeroizing::new(cheat.dealt.polynomial.clone());
+    let participation = cheat.prove(rng)?;
+    if fault == Fault::WrongInnerProduct {
+        return wrong_inner_product(parameters, validator, participation, &polynomial, rng);
+    }
+    Ok(participation)
+}
+
+impl<'a, C: SigningCurve> Cheat<'a, C> {
+    fn honest(
+        parameters: &'a Parameters<C>,
+        dealer: ValidatorIndex,
+        secret: Secret<C>,
+    ) -> Result<Self, Error> {
+        let key = parameters.member(dealer)?.embedded_key;
+        let dealt = Dealt::derive(parameters, dealer, &secret)?;
+        let dealing = deal(parameters, &dealt);
+        let witness = witness(parameters, (dealer, &key), &dealing, &dealt, &secret)?;
+        Ok(Self { parameters, dealer, key, secret, dealt, dealing, witness })
+    }
+
+    /// Deals and proves what is dealt now.
+    fn renew(&mut self) -> Result<(), Error> {
+        self.dealing = deal(self.parameters, &self.dealt);
+        let owner = (self.dealer, &self.key);
+        self.witness = witness(self.parameters, owner, &self.dealing, &self.dealt, &self.secret)?;
+        Ok(())
+    }
+
+    fn apply(&mut self, fault: Fault, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), Error> {
+        let pads = self.dealt.pads.len();
+        let seats = self.dealt.seats.len();
+        let contribution = self.dealt.polynomial[0];
+        match fault {
+            Fault::None | Fault::WrongInnerProduct => {}
+            Fault::WrongKey => self.wrong_key(rng)?,
+            Fault::WrongContribution | Fault::WrongContributionOpenedRightly => {
+                self.dealt.polynomial[0] = C::Group::random_scalar(rng);
+                self.renew()?;
+                if fault == Fault::WrongContributionOpenedRightly {
+                    self.witness.openings[0] = contribution;
+                }
+            }
+            Fault::WrongPad(index) => {
+                self.dealt.pads[index % pads] = C::Group::random_scalar(rng);
+                self.renew()?;
+            }
+            Fault::PadOfAnotherSeat => {
+                self.dealt.pads[0] = self.dealt.pads[1 % pads];
+                self.renew()?;
+            }
+            Fault::SwappedSeats => self.swap_seats()?,
+            Fault::SwappedEphemeralKeys(seat) => {
+                let seat = &mut self.dealing.seats[seat % seats];
+                std::mem::swap(&mut seat.x, &mut seat.y);
+            }
+            Fault::ForeignEphemeralKey(seat) => {
+                let foreign = Point::<C::Embedded>::GENERATOR * EmbeddedScalar::<C>::random(rng);
+                let foreign = Option::from(foreign.to_affine()).ok_or(Error::Degenerate)?;
+                self.dealing.seats[seat % seats].x = EmbeddedElement::new(foreign);
+            }
+            Fault::ShareOffByOne(index) => self.dealing.shares[index % pads] += Scalar::<C>::ONE,
+            Fault::FalseTape(position) => {
+                let len = self.witness.tape.len();
+                self.witness.tape[position % len] += Scalar::<C>::ONE;
+            }
+            Fault::BlindedContribution => self.blind(|k| k == 0, rng),
+            Fault::BlindingPolynomial => self.blind(|_| true, rng),
+            Fault::BlindedCoefficient(position) => {
+                let others = self.dealt.polynomial.len() - 1;
+                self.blind(|k| k == 1 + (position % others.max(1)), rng);
+            }
+            Fault::WrongPurity(k) => {
+                let k = k % self.witness.polynomial.len();
+                self.witness.polynomial[k] += Scalar::<C>::ONE;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables are still the registered keys': only the claim about the dealer's own key is false.
+    fn wrong_key(&mut self, rng: &mut (impl RngCore + CryptoRng)) -> Result<(), Error> {
+        let secret = EmbeddedScalar::<C>::random(rng);
+        let key = (Point::<C::Embedded>::GENERATOR * secret).to_affine();
+        self.key = Option::from(key).ok_or(Error::Degenerate)?;
+        self.secret = Secret(Zeroizing::new(secret));
+        self.dealt = Dealt::derive(self.parameters, self.dealer, &self.secret)?;
+        self.renew()
+    }
+
+    fn swap_seats(&mut self) -> Result<(), Error> {
+        let published = self.dealing.seats.clone();
+        self.dealt.seats.swap(0, 1);
+        let members = self.parameters.members.iter();
+        let seats = &self.dealt.seats;
+        let pads = members.flat_map(|member| {
+            seats.iter().take(usize::from(member.weight)).map(|seat| *seat.pad(&member.embedded_key))
+        });
+        self.dealt.pads = pads.collect();
+        self.renew()?;
+        self.dealing.seats = published;
+        Ok(())
+    }
+
+    /// Adds components along `H` to the chosen commitments, which cancel in every equation of the argument.
+    fn blind(&mut self, chosen: impl Fn(usize) -> bool, rng: &mut (impl RngCore + CryptoRng)) {
+        let blinding = self.parameters.generators.blinding();
+        let mut components = vec![Scalar::<C>::ZERO; self.dealing.coefficients.len()];
+        for (k, coefficient) in self.dealing.coefficients.iter_mut().enumerate().filter(|(k, _)| chosen(*k)) {
+            components[k] = C::Group::random_scalar(rng);
+            *coefficient = Element::<C>::new(coefficient.point() + C::Group::mul(&components[k], &blinding));
+        }
+        self.witness.blinds[0] = components[0];
+        for (index, blind) in (1_u64..).zip(&mut self.witness.blinds[1..]) {
+            let index = Scalar::<C>::from(index);
+            *blind = -components.iter().rev().fold(Scalar::<C>::ZERO, |sum, d| (sum * index) + *d);
+        }
+    }
+
+    fn prove(self, rng: &mut (impl RngCore + CryptoRng)) -> Result<Participation<C>, Error> {
+        let Self { parameters, dealer, secret, dealing, witness, .. } = self;
+        let argument = proof::prove_witness(parameters, dealer, &dealing, witness, &secret, rng, 1)?;
+        Ok(Participation { dealing: Arc::new(dealing), argument })
+    }
+}
+
+/// The honest witness for a dealing, for a dealer with this key.
+fn witness<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    (dealer, key): (ValidatorIndex, &EmbeddedPoint<C>),
+    dealing: &Dealing<C>,
+    dealt: &Dealt<C>,
+    secret: &Secret<C>,
+) -> Result<Witness<C>, Error> {
+    let claims = Claims::of_key(parameters, dealer, key, dealing).map_err(|_| Error::Degenerate)?;
+    let openings = dealt.polynomial[..1].iter().chain(&dealt.pads).copied().collect::<Vec<_>>();
+    Ok(Witness {
+        tape: claims.fill(dealt, secret)?,
+        blinds: Zeroizing::new(vec![Scalar::<C>::ZERO; openings.len()]),
+        openings: Zeroizing::new(openings),
+        polynomial: Zeroizing::new(dealt.polynomial.clone()),
+    })
+}
+
+fn wrong_inner_product<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    dealer: ValidatorIndex,
+    participation: Participation<C>,
+    polynomial: &[Scalar<C>],
+    mut rng: &mut (impl RngCore + CryptoRng),
+) -> Result<Participation<C>, Error> {
+    let mut bytes = participation.encode();
+    let end = bytes.len() - C::Group::POINT_LEN - 32;
+    let a = bytes[end - 64..end - 32].first_chunk_mut().ok_or(Error::SelfCheck)?;
+    let value: Scalar<C> = Option::from(Scalar::<C>::from_bytes(a)).ok_or(Error::SelfCheck)?;
+    *a = (value + Scalar::<C>::ONE).to_bytes();
+    let Participation { dealing, argument } =
+        Participation::decode(parameters, &bytes).map_err(|_| Error::SelfCheck)?;
+    let read = proof::read(parameters, dealer, &dealing, &argument);
+    let mut transcript = read.map_err(|_| Error::SelfCheck)?.transcript;
+    let purity = proof::purity::prove(&mut transcript, polynomial, |_| &mut rng);
+    Ok(Participation { dealing, argument: Argument { purity, ..argument } })
+}
