@@ -1,0 +1,82 @@
+//! Keys dealt by a seed which everybody knows, in place of the key generation: for volume, and so that an oracle knows
+//! what the group's keys must be. Messages, states and their order are those of the real one.
+
+use std::collections::HashMap;
+
+use blake2::{Blake2b512, Digest};
+use ciphersuite::{Ciphersuite, group::ff::Field};
+use dkg::{Interpolation, Participant, ThresholdKeys, ThresholdParams};
+use processor_messages::key_gen::ParticipationBytes;
+use simulated_processor::{
+    dkg::{Context, KeyGenError, KeyGeneration, Keys},
+    secrets::EmbeddedSecrets,
+};
+use zeroize::Zeroizing;
+
+/// A participation is valid if it is the dealer's place followed by [`VALID`].
+pub struct Dealt;
+
+const VALID: &[u8] = b"dealt";
+
+/// The participation of a member.
+pub fn participation(member: u16) -> ParticipationBytes {
+    ParticipationBytes::new([&member.to_le_bytes(), VALID].concat()).expect("short")
+}
+
+fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Option<Vec<ThresholdKeys<C>>> {
+    let seed = Blake2b512::digest(format!("{context:?}"));
+    let f: Vec<C::F> = (0..context.threshold)
+        .map(|k| C::hash_to_F(b"dealt", &[&seed[..], &k.to_le_bytes()].concat()))
+        .collect();
+    let n = context.total_shares();
+    let at = |i: u16| f.iter().rev().fold(C::F::ZERO, |sum, a| sum * C::F::from(u64::from(i)) + a);
+    let shares: HashMap<_, _> =
+        (1..=n).filter_map(|i| Some((Participant::new(i)?, C::generator() * at(i)))).collect();
+    let first = context.first_index(own)?;
+    let weight = context.members.get(usize::from(own))?.shares.0;
+    (first..first.checked_add(weight)?)
+        .map(|i| {
+            let params = ThresholdParams::new(context.threshold, n, Participant::new(i)?).ok()?;
+            ThresholdKeys::new(params, Interpolation::Lagrange, Zeroizing::new(at(i)), shares.clone()).ok()
+        })
+        .collect()
+}
+
+impl KeyGeneration for Dealt {
+    fn check(&self, context: &Context) -> Result<(), KeyGenError> {
+        if context.members.is_empty() {
+            return Err(KeyGenError::Parameters("no members".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn participate(
+        &self,
+        _: &Context,
+        own: u16,
+        _: &EmbeddedSecrets,
+    ) -> Result<ParticipationBytes, KeyGenError> {
+        Ok(participation(own))
+    }
+
+    fn verify(
+        &self,
+        _: &Context,
+        participations: &[(u16, ParticipationBytes)],
+    ) -> Result<Vec<bool>, KeyGenError> {
+        Ok(participations.iter().map(|(member, bytes)| *bytes == participation(*member)).collect())
+    }
+
+    fn recover(
+        &self,
+        context: &Context,
+        own: u16,
+        _: &EmbeddedSecrets,
+        _: &[(u16, ParticipationBytes)],
+    ) -> Result<Keys, KeyGenError> {
+        let (Some(base), Some(network)) = (deal(context, own), deal(context, own)) else {
+            return Err(KeyGenError::Parameters("no such set can be dealt keys".to_owned()));
+        };
+        Ok(Keys { base, network })
+    }
+}
