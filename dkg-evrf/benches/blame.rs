@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use dkg_evrf::malicious::{Fault, participate_faultily};
 use dkg_evrf::{
-    Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex,
-    Verdict, Work, verify,
+    Parameters, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Work,
+    verify_encoded,
 };
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;
@@ -77,10 +77,9 @@ fn verified<C: SigningCurve>(
     threads: NonZeroUsize,
 ) -> f64 {
     let start = Instant::now();
-    let decode = |bytes: &Vec<u8>| Participation::decode(parameters, bytes).unwrap();
-    let decoded = (0..).map(ValidatorIndex).zip(encoded.iter().map(decode)).collect::<Vec<_>>();
+    let encoded = (0..).map(ValidatorIndex).zip(encoded).collect::<Vec<_>>();
     let rng = &mut ChaCha20Rng::seed_from_u64(99);
-    let verdicts = verify(parameters, &decoded, rng, Work::threads(threads)).unwrap();
+    let verdicts = verify_encoded(parameters, &encoded, rng, Work::threads(threads)).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     for (dealer, verdict) in verdicts.iter().enumerate() {
         assert_eq!(Verdict::is_valid(verdict), !faulty.contains(&dealer), "dealer {dealer}");

@@ -9,7 +9,7 @@
 //!        |                                                                   |
 //!        +--> Participation::decode <----------------------------------------+
 //!                    |
-//!                 verify (one batch, with blame) ---> Verdict: Verified | Invalid
+//!                 verify (one batch, with blame) ---> Verdict: Verified | Invalid       (Collection: in batches, as they arrive)
 //!                                                         |
 //!                             Closed::new (which ones count is agreed elsewhere) ---> recover(own embedded secret) ---> ThresholdKeys
 //! ```
@@ -21,6 +21,7 @@
 //!
 //! The protocol stands in `spec/dkg-evrf.md` (rules EVRF-n). The format has version 0 until its security argument is reviewed.
 
+mod collection;
 mod curves;
 mod error;
 #[cfg(any(test, feature = "malicious"))]
@@ -39,6 +40,7 @@ mod work;
 mod tests;
 
 pub use ciphersuite::Secp256k1;
+pub use collection::{Arrival, Batch, Collection, Decided, Status};
 pub use curves::{CurveName, SigningCurve, UnknownCurve};
 pub use dalek_ff_group::{Ed25519, Ristretto};
 pub use error::{CloseError, DecodeError, Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError};
@@ -46,5 +48,5 @@ pub use parameters::{Parameters, Session, VERSION, Validator, ValidatorIndex};
 pub use participate::participate;
 pub use participation::Participation;
 pub use recover::{Closed, Verified, recover};
-pub use verify::{Verdict, verify};
+pub use verify::{Verdict, verify, verify_encoded};
 pub use work::{Cancelled, Progress, Work};

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod collection;
 mod completeness;
 mod encoding;
 mod malicious;

@@ -52,53 +52,81 @@ pub fn verify<C: SigningCurve>(
     parameters: &Parameters<C>,
     participations: &[(ValidatorIndex, Participation<C>)],
     rng: &mut (impl RngCore + CryptoRng),
+    work: Work<'_>,
+) -> Result<Vec<Verdict<C>>, Cancelled> {
+    let read = |(dealer, participation): &(ValidatorIndex, Participation<C>)| {
+        Read::new(parameters, *dealer, participation)
+    };
+    verify_read(parameters, participations, read, rng, work)
+}
+
+/// As [`verify`], from bytes: what does not decode is invalid. With several threads, decoding is shared among them, too.
+///
+/// # Errors
+///
+/// [`Cancelled`] if the hook asked for it; nothing was decided then.
+pub fn verify_encoded<C: SigningCurve, B: AsRef<[u8]> + Sync>(
+    parameters: &Parameters<C>,
+    participations: &[(ValidatorIndex, B)],
+    rng: &mut (impl RngCore + CryptoRng),
+    work: Work<'_>,
+) -> Result<Vec<Verdict<C>>, Cancelled> {
+    let read = |(dealer, bytes): &(ValidatorIndex, B)| {
+        let participation = Participation::decode(parameters, bytes.as_ref()).ok()?;
+        Read::new(parameters, *dealer, &participation)
+    };
+    verify_read(parameters, participations, read, rng, work)
+}
+
+/// A participation with the equations which make it valid.
+struct Read<C: SigningCurve> {
+    member: Member<C::Group>,
+    verified: Verified<C>,
+}
+
+impl<C: SigningCurve> Read<C> {
+    /// `None` if it is invalid without any equation. That it is verified is true only if its equations hold.
+    fn new(
+        parameters: &Parameters<C>,
+        dealer: ValidatorIndex,
+        participation: &Participation<C>,
+    ) -> Option<Self> {
+        let Participation { dealing, argument } = participation;
+        let member = proof::equations(parameters, dealer, dealing, argument).ok()?;
+        let verified = Verified { context: parameters.context, dealer, dealing: dealing.clone() };
+        Some(Self { member, verified })
+    }
+}
+
+fn verify_read<C: SigningCurve, T: Sync>(
+    parameters: &Parameters<C>,
+    participations: &[T],
+    read: impl Fn(&T) -> Option<Read<C>> + Sync,
+    rng: &mut (impl RngCore + CryptoRng),
     mut work: Work<'_>,
 ) -> Result<Vec<Verdict<C>>, Cancelled> {
-    let read = read(parameters, participations, &mut work)?;
-    let mut positions = Vec::with_capacity(read.len());
-    let mut members = Vec::with_capacity(read.len());
-    for (position, equations) in read.into_iter().enumerate() {
-        if let Some(member) = equations {
-            positions.push(position);
-            members.push(member);
-        }
-    }
     let threads = work.thread_count();
+    let (mut members, mut candidates) = (Vec::new(), Vec::new());
+    let of = participations.len();
+    let mut done = 0;
+    work.report(Progress::Read { done, of })?;
+    for chunk in participations.chunks(threads) {
+        // One thread for each participation of the chunk.
+        for read in parallel::map(chunk, threads, &read) {
+            let (member, verified) = read.map(|read| (read.member, read.verified)).unzip();
+            members.extend(member);
+            candidates.push(verified);
+        }
+        done += chunk.len();
+        work.report(Progress::Read { done, of })?;
+    }
     let mut go_on = || work.report(Progress::Checking).is_ok();
     let valid =
         Batch::new(members).verify(&parameters.generators, rng, threads, &mut go_on).ok_or(Cancelled)?;
-    let mut verdicts = participations.iter().map(|_| Verdict::Invalid).collect::<Vec<_>>();
-    for (position, _) in positions.into_iter().zip(valid).filter(|(_, valid)| *valid) {
-        if let (Some(verdict), Some((dealer, participation))) =
-            (verdicts.get_mut(position), participations.get(position))
-        {
-            *verdict = Verdict::Valid(Verified {
-                context: parameters.context,
-                dealer: *dealer,
-                dealing: participation.dealing.clone(),
-            });
-        }
-    }
-    Ok(verdicts)
-}
-
-type Equations<C> = Member<<C as SigningCurve>::Group>;
-
-/// The equations of each participation; `None` if it has none, which makes it invalid.
-fn read<C: SigningCurve>(
-    parameters: &Parameters<C>,
-    participations: &[(ValidatorIndex, Participation<C>)],
-    work: &mut Work<'_>,
-) -> Result<Vec<Option<Equations<C>>>, Cancelled> {
-    let of = participations.len();
-    let mut equations = Vec::with_capacity(of);
-    work.report(Progress::Read { done: 0, of })?;
-    for chunk in participations.chunks(work.thread_count()) {
-        // One thread for each participation of the chunk.
-        equations.extend(parallel::map(chunk, chunk.len(), |(dealer, participation)| {
-            proof::equations(parameters, *dealer, &participation.dealing, &participation.argument).ok()
-        }));
-        work.report(Progress::Read { done: equations.len(), of })?;
-    }
-    Ok(equations)
+    let mut valid = valid.into_iter();
+    let verdict = |candidate: Option<Verified<C>>| match candidate {
+        Some(verified) if valid.next() == Some(true) => Verdict::Valid(verified),
+        _ => Verdict::Invalid,
+    };
+    Ok(candidates.into_iter().map(verdict).collect())
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use dkg_evrf::{
     Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex,
-    Verdict, Work, participate, verify,
+    Verdict, Work, participate, verify_encoded,
 };
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;
@@ -83,10 +83,9 @@ impl<C: SigningCurve> Case<C> {
 
     /// From bytes to verdicts.
     fn verify(&self, encoded: &[Vec<u8>], threads: NonZeroUsize) {
-        let decode = |bytes: &Vec<u8>| Participation::decode(&self.parameters, bytes).unwrap();
-        let decoded = (0..).map(ValidatorIndex).zip(encoded.iter().map(decode)).collect::<Vec<_>>();
+        let encoded = (0..).map(ValidatorIndex).zip(encoded).collect::<Vec<_>>();
         let rng = &mut ChaCha20Rng::seed_from_u64(99);
-        let verdicts = verify(&self.parameters, &decoded, rng, Work::threads(threads)).unwrap();
+        let verdicts = verify_encoded(&self.parameters, &encoded, rng, Work::threads(threads)).unwrap();
         assert!(verdicts.iter().all(Verdict::is_valid));
     }
 }
