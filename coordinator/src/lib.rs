@@ -17,7 +17,6 @@ pub mod api;
 pub mod base_chain;
 pub mod config;
 mod directory;
-mod listen;
 pub mod log;
 mod node;
 pub mod processor;

@@ -18,7 +18,7 @@ use coordinator_base_chain::{BaseChain, ChainError, ClientConfig, Head, RpcClien
 use coordinator_core::Identity;
 use coordinator_keys::{KeyFileError, SecretKey, read_key_file};
 use coordinator_message_queue::MessageQueue;
-use coordinator_startup::{Failure, Kind, open_store, store_failure};
+use coordinator_startup::{BoundedListener, Failure, Kind, open_store, store_failure};
 use coordinator_store::{Store, StoreError};
 use coordinator_store_disk::DiskStore;
 use tokio::{
@@ -32,7 +32,6 @@ use crate::{
     base_chain::{Announce, Follow, FollowState, PublishBatches, PublishKeys},
     config::Config,
     directory,
-    listen::BoundedListener,
     node::Node,
     processor,
     session::{Open, Opened, Peers, Sessions, Timing},
@@ -43,6 +42,8 @@ use crate::{
 const BASE_CHAIN_PATIENCE: Duration = Duration::from_mins(1);
 /// How long tasks may take to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(15);
+/// A connection ends on which nothing moved for so long; more than any long-poll lasts.
+const IDLE: Duration = Duration::from_mins(1);
 /// Connections of processors: each uses one or two.
 const MAX_QUEUE_CONNECTIONS: usize = 256;
 /// Connections of operators and scrapers.
@@ -288,11 +289,11 @@ impl<C: BaseChain> Service<C> {
         }
         let open = Open::new(node.clone(), network.clone(), sessions.clone(), timing, spawn);
         tasks.spawn(open);
-        tasks.serve(BoundedListener::new(queue_listener, MAX_QUEUE_CONNECTIONS), queue.router());
+        tasks.serve(BoundedListener::new(queue_listener, MAX_QUEUE_CONNECTIONS, IDLE), queue.router());
         let sessions = sessions.clone();
         let (url, started) = (config.base_chain.url, Instant::now());
         let sources = Sources { node, url, follow, sessions, queue, network, started };
-        let operators = BoundedListener::new(api_listener, MAX_API_CONNECTIONS);
+        let operators = BoundedListener::new(api_listener, MAX_API_CONNECTIONS, IDLE);
         tasks.serve(operators, api::router(Arc::new(sources)));
     }
 }

@@ -13,10 +13,12 @@
 
 mod config_file;
 mod data_dir;
+mod listen;
 mod runtime;
 
 pub use config_file::{ConfigFile, MAX_CONFIG_BYTES, load};
 pub use data_dir::{open_store, store_failure};
+pub use listen::{BoundedListener, Connection};
 pub use runtime::{Shutdown, run_to_signal};
 
 use std::{fmt, io, process::ExitCode};

@@ -19,7 +19,6 @@
 pub mod application;
 pub mod config;
 pub mod genesis_file;
-mod listen;
 mod node;
 pub mod pool;
 pub mod query;

@@ -20,7 +20,7 @@ use std::{
 use coordinator_drive::{Driver, End, Handle};
 use coordinator_keys::{SecretKey, read_key_file};
 use coordinator_p2p::StartError;
-use coordinator_startup::{Failure, Kind, store_failure};
+use coordinator_startup::{BoundedListener, Failure, Kind, store_failure};
 use coordinator_store::{Store, StoreError};
 use coordinator_store_disk::DiskStore;
 use processor_messages::{ChainGenesis, Genesis, KeyShares, Validator};
@@ -30,15 +30,17 @@ use tributary::{Limits, Members, Open};
 use crate::{
     application::{BaseApplication, BaseInput, Clock, SharedPool},
     config::Config,
-    genesis_file,
-    listen::BoundedListener,
-    query,
+    genesis_file, query,
     rules::{GenesisState, commit, init},
     server::Server,
 };
 
 /// Submissions which wait to be told to the other nodes.
 const MAX_SUBMITTED: usize = 1_024;
+/// The most open connections to JSON-RPC.
+const MAX_CONNECTIONS: usize = 1_024;
+/// A connection ends on which nothing moved for so long; more than any wait for a block.
+const IDLE: Duration = Duration::from_mins(2);
 /// How long open requests may last when the node stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -110,7 +112,7 @@ impl Node {
             chain: genesis.hash(),
             driver: tokio::spawn(driver.run()),
             server: tokio::spawn(async {
-                axum::serve(BoundedListener::new(listener), server.router()).await
+                axum::serve(BoundedListener::new(listener, MAX_CONNECTIONS, IDLE), server.router()).await
             }),
             teller: tokio::spawn(tell(handle.clone(), told)),
             handle,

@@ -13,7 +13,6 @@
 
 pub mod base;
 pub mod coordinator;
-pub mod dealt;
 pub mod disk;
 pub mod engine;
 pub mod faults;

@@ -7,14 +7,13 @@ use processor_messages::{Incarnation, Network, Validator};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use simulated_processor::{
-    dkg::KeyGenError,
+    dkg::{KeyGenError, dealt::Dealt},
     processor::{Done, Processor},
     rules::{self, Identity, key_gen::Job},
     vault::Sealer,
 };
 
 use crate::{
-    dealt::Dealt,
     disk::Disk,
     setting::{START_UNIX_MS, Setting, embedded_secrets},
     time::{MS, Time},

@@ -16,7 +16,10 @@ use processor_messages::{
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
-use simulated_processor::{dkg::Context, dkg::KeyGenError, processor::Done};
+use simulated_processor::{
+    dkg::{Context, KeyGenError, dealt},
+    processor::Done,
+};
 use tributary::{ChainInput, DECIDED, Input, Output, Timer};
 
 use crate::{
@@ -892,7 +895,7 @@ fn say(manner: Manner, bytes: Vec<u8>) -> Option<Vec<u8>> {
     };
     let said = match (manner, message) {
         (Manner::BadDealer, FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, .. })) => {
-            let participation = crate::dealt::participation(u16::MAX);
+            let participation = dealt::participation(u16::MAX);
             FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, participation })
         }
         (

@@ -12,15 +12,19 @@ use super::{Context, KeyGenError, KeyGeneration, Keys};
 use crate::secrets::EmbeddedSecrets;
 
 /// A participation is valid if it is the member's index followed by `VALID`.
-pub(crate) struct Dealt;
+pub struct Dealt;
 
 const VALID: &[u8] = b"dealt";
 
-pub(crate) fn participation(member: u16) -> ParticipationBytes {
-    ParticipationBytes::new([&member.to_le_bytes(), VALID].concat()).unwrap()
+/// The participation of a member.
+///
+/// # Panics
+/// Never: it is short.
+pub fn participation(member: u16) -> ParticipationBytes {
+    ParticipationBytes::new([&member.to_le_bytes(), VALID].concat()).expect("short")
 }
 
-fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Vec<ThresholdKeys<C>> {
+fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Option<Vec<ThresholdKeys<C>>> {
     let seed = Blake2b512::digest(format!("{context:?}"));
     let f: Vec<C::F> = (0..context.threshold)
         .map(|k| C::hash_to_F(b"dealt", &[&seed[..], &k.to_le_bytes()].concat()))
@@ -28,14 +32,13 @@ fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Vec<ThresholdKeys<C>> {
     let n = context.total_shares();
     let at = |i: u16| f.iter().rev().fold(C::F::ZERO, |sum, a| sum * C::F::from(u64::from(i)) + a);
     let shares: HashMap<_, _> =
-        (1..=n).map(|i| (Participant::new(i).unwrap(), C::generator() * at(i))).collect();
-    let first = context.first_index(own).unwrap();
-    let weight = context.members[usize::from(own)].shares.0;
-    (first..first + weight)
+        (1..=n).filter_map(|i| Some((Participant::new(i)?, C::generator() * at(i)))).collect();
+    let first = context.first_index(own)?;
+    let weight = context.members.get(usize::from(own))?.shares.0;
+    (first..first.checked_add(weight)?)
         .map(|i| {
-            let params = ThresholdParams::new(context.threshold, n, Participant::new(i).unwrap()).unwrap();
-            let share = Zeroizing::new(at(i));
-            ThresholdKeys::new(params, Interpolation::Lagrange, share, shares.clone()).unwrap()
+            let params = ThresholdParams::new(context.threshold, n, Participant::new(i)?).ok()?;
+            ThresholdKeys::new(params, Interpolation::Lagrange, Zeroizing::new(at(i)), shares.clone()).ok()
         })
         .collect()
 }
@@ -70,9 +73,11 @@ impl KeyGeneration for Dealt {
         context: &Context,
         own: u16,
         _: &EmbeddedSecrets,
-        dealers: &[(u16, ParticipationBytes)],
+        _: &[(u16, ParticipationBytes)],
     ) -> Result<Keys, KeyGenError> {
-        assert!(dealers.iter().all(|(member, bytes)| *bytes == participation(*member)));
-        Ok(Keys { base: deal(context, own), network: deal(context, own) })
+        let (Some(base), Some(network)) = (deal(context, own), deal(context, own)) else {
+            return Err(KeyGenError::Parameters("no such set can be dealt keys".to_owned()));
+        };
+        Ok(Keys { base, network })
     }
 }

@@ -1,10 +1,10 @@
 //! The key generation as this processor sees it: one narrow seam over both curves.
 //!
 //! A participation carries both curves' participations; it is valid if both are. The shipped implementation is
-//! [`Evrf`]; tests also have one which deals keys, which the shipped binary does not contain.
+//! [`Evrf`]; tests, and whoever asks for the feature `dealt-keys`, also have one which deals keys.
 
-#[cfg(test)]
-pub(crate) mod dealt;
+#[cfg(any(test, feature = "dealt-keys"))]
+pub mod dealt;
 mod evrf;
 
 pub use evrf::Evrf;

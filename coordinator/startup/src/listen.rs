@@ -19,18 +19,17 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// A connection ends when nothing was read from it or written to it for so long; more than any long-poll lasts.
-const IDLE: Duration = Duration::from_mins(1);
-
 /// Accepts connections while fewer than its bound are open.
-pub(crate) struct BoundedListener {
+pub struct BoundedListener {
     listener: TcpListener,
+    idle: Duration,
     places: Arc<Semaphore>,
 }
 
 impl BoundedListener {
-    pub(crate) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(connections)) }
+    /// Of at most so many connections, which end when nothing moved on them for `idle`: longer than any answer takes.
+    pub fn new(listener: TcpListener, connections: usize, idle: Duration) -> Self {
+        Self { listener, idle, places: Arc::new(Semaphore::new(connections)) }
     }
 }
 
@@ -41,7 +40,7 @@ impl Listener for BoundedListener {
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let place = self.places.clone().acquire_owned().await.expect("the semaphore is never closed");
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        (Connection { stream, idle: Box::pin(sleep(IDLE)), _place: place }, address)
+        (Connection { stream, idle: self.idle, end: Box::pin(sleep(self.idle)), _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -50,9 +49,10 @@ impl Listener for BoundedListener {
 }
 
 /// A connection; its place is free again when it is dropped.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
-    idle: Pin<Box<Sleep>>,
+    idle: Duration,
+    end: Pin<Box<Sleep>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -60,10 +60,11 @@ impl Connection {
     /// Passes on what moved, or ends the connection if nothing did for too long.
     fn moved<T>(&mut self, cx: &mut Context<'_>, moved: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if moved.is_pending() {
-            ready!(self.idle.as_mut().poll(cx));
+            ready!(self.end.as_mut().poll(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        self.idle.as_mut().reset(Instant::now() + IDLE);
+        let end = Instant::now() + self.idle;
+        self.end.as_mut().reset(end);
         moved
     }
 }
