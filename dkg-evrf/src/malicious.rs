@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use arithmetic_bulletproofs::ProofCurve;
-use embedded_curves::Point;
 use embedded_curves::registration::EmbeddedSecret;
-use ff::Field;
+use embedded_curves::{POINT_BYTES, Point};
+use ff::Field as _;
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
 
@@ -81,6 +81,51 @@ impl Fault {
         Self::ShareOffByOne(7),
         Self::WrongPad(3),
     ];
+}
+
+/// What kind of value stands in a field of an encoded participation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Field {
+    /// A point of the signing curve.
+    Point,
+    /// A point of the embedded curve.
+    Embedded,
+    /// A scalar.
+    Scalar,
+}
+
+impl Field {
+    /// Its length in bytes.
+    #[allow(clippy::len_without_is_empty, reason = "no field is empty")]
+    pub fn len<C: SigningCurve>(self) -> usize {
+        match self {
+            Self::Point => C::Group::POINT_LEN,
+            Self::Embedded => POINT_BYTES,
+            Self::Scalar => 32,
+        }
+    }
+}
+
+/// The fields of a participation, in order, behind the version.
+pub fn fields<C: SigningCurve>(parameters: &Parameters<C>) -> Vec<Field> {
+    let shape = &parameters.shape;
+    let commitments = shape.commitments();
+    let rounds = shape.rows.ilog2() as usize;
+    [
+        (Field::Point, usize::from(parameters.threshold)),
+        (Field::Embedded, 2 * usize::from(shape.seats)),
+        (Field::Scalar, usize::from(parameters.shares)),
+        (Field::Point, commitments),
+        (Field::Point, 4 + (2 * commitments) + 5),
+        (Field::Scalar, 3),
+        (Field::Point, 2 * rounds),
+        (Field::Scalar, 2),
+        (Field::Point, 1),
+        (Field::Scalar, 1),
+    ]
+    .into_iter()
+    .flat_map(|(field, count)| core::iter::repeat_n(field, count))
+    .collect()
 }
 
 /// A dealer which departs from the protocol somewhere.

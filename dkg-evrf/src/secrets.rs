@@ -31,7 +31,7 @@ impl<C: SigningCurve> Secret<C> {
         if (secret.curve() != C::Embedded::ID) || (secret.key() != member.embedded_key_bytes) {
             return Err(Error::WrongSecret(validator));
         }
-        let scalar = EmbeddedScalar::<C>::from_bytes(&secret.to_bytes());
+        let scalar = EmbeddedScalar::<C>::from_bytes(secret.as_bytes());
         Option::from(scalar).map(Zeroizing::new).map(Self).ok_or(Error::WrongSecret(validator))
     }
 

@@ -4,6 +4,7 @@ mod collection;
 mod completeness;
 mod encoding;
 mod malicious;
+mod memory;
 mod sessions;
 mod vectors;
 

@@ -75,22 +75,24 @@ pub enum RegistrationError {
 /// An embedded secret p with its key P = p·B.
 pub struct EmbeddedSecret {
     curve: CurveId,
-    secret: Zeroizing<[u8; 32]>,
+    /// Behind a pointer, so that moving this leaves no copy of it.
+    secret: Box<Zeroizing<[u8; 32]>>,
     key: KeyBytes,
 }
 
 impl EmbeddedSecret {
     /// A fresh secret.
     pub fn random<R: RngCore + CryptoRng>(curve: CurveId, rng: &mut R) -> Self {
-        fn sample<C: EmbeddedCurve>(rng: &mut (impl RngCore + CryptoRng)) -> Zeroizing<[u8; 32]> {
+        fn sample<C: EmbeddedCurve>(rng: &mut (impl RngCore + CryptoRng), secret: &mut [u8; 32]) {
             let scalar = Zeroizing::new(Scalar::<C>::random(rng));
-            Zeroizing::new(scalar.to_bytes())
+            *secret = scalar.to_bytes();
         }
+        let mut secret = Zeroizing::new([0; 32]);
         loop {
-            let secret = match curve {
-                CurveId::Embedwards25519 => sample::<Embedwards25519>(rng),
-                CurveId::Secq256k1 => sample::<Secq256k1>(rng),
-            };
+            match curve {
+                CurveId::Embedwards25519 => sample::<Embedwards25519>(rng, &mut secret),
+                CurveId::Secq256k1 => sample::<Secq256k1>(rng, &mut secret),
+            }
             // Fails for zero only.
             if let Ok(this) = Self::from_bytes(curve, &secret) {
                 return this;
@@ -107,7 +109,9 @@ impl EmbeddedSecret {
             CurveId::Embedwards25519 => public_key::<Embedwards25519>(secret),
             CurveId::Secq256k1 => public_key::<Secq256k1>(secret),
         };
-        Ok(Self { curve, secret: Zeroizing::new(*secret), key: key.ok_or(RegistrationError::Secret)? })
+        let mut kept = Box::new(Zeroizing::new([0; 32]));
+        kept.copy_from_slice(secret);
+        Ok(Self { curve, secret: kept, key: key.ok_or(RegistrationError::Secret)? })
     }
 
     /// The curve.
@@ -115,9 +119,14 @@ impl EmbeddedSecret {
         self.curve
     }
 
-    /// The secret bytes.
+    /// A copy of the secret bytes.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
-        self.secret.clone()
+        (*self.secret).clone()
+    }
+
+    /// The secret bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     /// The public key.

@@ -1,60 +1,23 @@
 //! Foreign bytes: one encoding for each participation, every field counts, nothing panics.
 
 use arithmetic_bulletproofs::ProofCurve;
-use embedded_curves::{Affine, POINT_BYTES};
+use embedded_curves::Affine;
 use proptest::prelude::*;
 
-use super::Set;
+use super::{Set, rng};
 use crate::curves::{Element, Scalar, SigningCurve};
-use crate::{DecodeError, Participation, Ristretto, Secp256k1, ValidatorIndex};
-
-/// What kind of value stands in a field.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
-    Point,
-    Embedded,
-    Scalar,
-}
-
-/// The fields of a participation, in order, behind the version.
-fn fields<C: SigningCurve>(set: &Set<C>) -> Vec<Kind> {
-    let shape = &set.parameters.shape;
-    let commitments = shape.commitments();
-    let rounds = usize::try_from(shape.rows.trailing_zeros()).unwrap();
-    [
-        (Kind::Point, usize::from(set.parameters.threshold())),
-        (Kind::Embedded, 2 * usize::from(shape.seats)),
-        (Kind::Scalar, usize::from(set.parameters.shares())),
-        (Kind::Point, commitments),
-        (Kind::Point, 4 + (2 * commitments) + 5),
-        (Kind::Scalar, 3),
-        (Kind::Point, 2 * rounds),
-        (Kind::Scalar, 2),
-        (Kind::Point, 1),
-        (Kind::Scalar, 1),
-    ]
-    .into_iter()
-    .flat_map(|(field, count)| core::iter::repeat_n(field, count))
-    .collect()
-}
+use crate::malicious::{Field, fields};
+use crate::{DecodeError, Participation, Ristretto, Secp256k1, ValidatorIndex, Work, verify_encoded};
 
 /// Another valid encoding for a field.
-fn replacement<C: SigningCurve>(field: Kind, bytes: &[u8]) -> Vec<u8> {
+fn replacement<C: SigningCurve>(field: Field, bytes: &[u8]) -> Vec<u8> {
     match field {
-        Kind::Point => Element::<C>::new(C::Group::generator()).bytes().to_vec(),
-        Kind::Embedded => Affine::<C::Embedded>::GENERATOR.to_bytes().to_vec(),
-        Kind::Scalar => {
+        Field::Point => Element::<C>::new(C::Group::generator()).bytes().to_vec(),
+        Field::Embedded => Affine::<C::Embedded>::GENERATOR.to_bytes().to_vec(),
+        Field::Scalar => {
             let value = Scalar::<C>::from_bytes(bytes.try_into().unwrap()).unwrap();
             (value + Scalar::<C>::ONE).to_bytes().to_vec()
         }
-    }
-}
-
-fn len<C: SigningCurve>(field: Kind) -> usize {
-    match field {
-        Kind::Point => C::Group::POINT_LEN,
-        Kind::Embedded => POINT_BYTES,
-        Kind::Scalar => 32,
     }
 }
 
@@ -66,8 +29,8 @@ fn tampering<C: SigningCurve>() {
     assert_eq!(Participation::decode(&set.parameters, &bytes).as_ref(), Ok(&honest));
     let mut tampered = vec![(ValidatorIndex(0), honest)];
     let mut start = 1;
-    for (i, field) in fields(&set).into_iter().enumerate() {
-        let range = start..start + len::<C>(field);
+    for (i, field) in fields(&set.parameters).into_iter().enumerate() {
+        let range = start..start + field.len::<C>();
         start = range.end;
         let mut other = bytes.clone();
         other[range.clone()].copy_from_slice(&replacement::<C>(field, &bytes[range.clone()]));
@@ -113,6 +76,39 @@ fn lengths<C: SigningCurve>() {
 fn evrf_9_the_parameters_determine_the_length() {
     lengths::<Ristretto>();
     lengths::<Secp256k1>();
+}
+
+/// Every byte of a participation, changed, is refused: when it is decoded or when it is verified.
+fn every_byte<C: SigningCurve>() {
+    let set = Set::<C>::new(&[1, 1], 2);
+    let honest = set.participate(0).encode();
+    let altered = |at: usize| {
+        let mut bytes = honest.clone();
+        // Every bit is reached in some byte of every field.
+        bytes[at] ^= 1 << (at % 8);
+        (ValidatorIndex(0), bytes)
+    };
+    let positions = (0..honest.len()).collect::<Vec<_>>();
+    for positions in positions.chunks(256) {
+        let mut all = vec![(ValidatorIndex(0), honest.clone())];
+        all.extend(positions.iter().map(|at| altered(*at)));
+        let verdicts = verify_encoded(&set.parameters, &all, &mut rng(4), Work::default()).unwrap();
+        let valid = verdicts.iter().map(crate::Verdict::is_valid).enumerate().filter(|(_, valid)| *valid);
+        let valid = valid.map(|(i, _)| i).collect::<Vec<_>>();
+        assert_eq!(valid, [0], "from byte {}", positions[0]);
+    }
+}
+
+/// EVRF-9, EVRF-10.
+#[test]
+fn evrf_9_each_byte_of_a_participation_counts_on_ristretto() {
+    every_byte::<Ristretto>();
+}
+
+/// EVRF-9, EVRF-10.
+#[test]
+fn evrf_9_each_byte_of_a_participation_counts_on_secp256k1() {
+    every_byte::<Secp256k1>();
 }
 
 proptest! {
