@@ -29,6 +29,10 @@ pub mod malicious;
 mod parameters;
 mod participate;
 mod participation;
+#[cfg(feature = "parts")]
+pub mod parts;
+#[cfg(not(feature = "parts"))]
+mod parts;
 mod proof;
 mod recover;
 mod secrets;

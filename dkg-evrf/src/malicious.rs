@@ -291,7 +291,7 @@ fn witness<C: SigningCurve>(
     let claims = Claims::of_key(parameters, dealer, key, dealing).map_err(|_| Error::Degenerate)?;
     let openings = dealt.polynomial[..1].iter().chain(&dealt.pads).copied().collect::<Vec<_>>();
     Ok(Witness {
-        tape: claims.fill(dealt, secret)?,
+        tape: claims.fill(dealt, secret, 1)?,
         blinds: Zeroizing::new(vec![Scalar::<C>::ZERO; openings.len()]),
         openings: Zeroizing::new(openings),
         polynomial: Zeroizing::new(dealt.polynomial.clone()),

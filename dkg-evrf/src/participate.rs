@@ -18,6 +18,7 @@ use crate::curves::{Element, EmbeddedScalar, SigningCurve};
 use crate::error::Error;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::{Dealing, EmbeddedElement, Participation, Seat};
+use crate::parts::part;
 use crate::proof;
 use crate::secrets::{Dealt, Secret};
 use crate::work::{Progress, Work};
@@ -39,14 +40,16 @@ pub fn participate<C: SigningCurve>(
     mut work: Work<'_>,
 ) -> Result<Participation<C>, Error> {
     let secret = Secret::of(parameters, validator, secret)?;
-    let dealt = Dealt::derive(parameters, validator, &secret)?;
-    let dealing = Arc::new(deal(parameters, &dealt));
+    let dealt = part("prove: secrets", || Dealt::derive(parameters, validator, &secret))?;
+    let dealing = Arc::new(part("prove: dealing", || deal(parameters, &dealt)));
     let threads = work.thread_count();
     let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng, threads)?;
     work.report(Progress::Checking).map_err(|_| Error::Cancelled)?;
-    let member =
-        proof::equations(parameters, validator, &dealing, &argument).map_err(|_| Error::SelfCheck)?;
-    match Batch::new(vec![member]).verify(&parameters.generators, rng, threads, &mut || true).as_deref() {
+    let verdicts = part("prove: self-check", || {
+        let member = proof::equations(parameters, validator, &dealing, &argument).ok()?;
+        Batch::new(vec![member]).verify(&parameters.generators, rng, threads, &mut || true)
+    });
+    match verdicts.as_deref() {
         Some([true]) => Ok(Participation { dealing, argument }),
         _ => Err(Error::SelfCheck),
     }

@@ -19,6 +19,7 @@ use crate::curves::{Scalar, SigningCurve};
 use crate::error::Error;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::{Argument, Dealing};
+use crate::parts::part;
 use crate::secrets::{Dealt, Secret};
 use crate::transcript;
 
@@ -55,7 +56,7 @@ pub(crate) fn prove<C: SigningCurve>(
     openings.extend(dealt.polynomial.first());
     openings.extend_from_slice(&dealt.pads);
     let witness = Witness {
-        tape: claims.fill(dealt, secret)?,
+        tape: part("prove: divisors", || claims.fill(dealt, secret, threads))?,
         blinds: Zeroizing::new(vec![Scalar::<C>::default(); openings.len()]),
         openings,
         polynomial: Zeroizing::new(dealt.polynomial.clone()),
@@ -78,15 +79,27 @@ pub(crate) fn prove_witness<C: SigningCurve>(
     let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
     let mut blinding = |transcript: &Transcript| secret.blinding(&transcript::fingerprint(transcript), rng);
     let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
-    let committed = CommittedTape::new(generators, &witness.tape, &mut blinding(&transcript), threads);
+    let mut tape_blinding = blinding(&transcript);
+    let committed = part("prove: tape's commitments", || {
+        CommittedTape::new(generators, &witness.tape, &mut tape_blinding, threads)
+    });
     transcript.vector_commitments(generators.rows(), committed.elements());
-    let challenge = claims.challenge(&mut transcript);
+    let challenge = part("prove: tables", || claims.challenge(&mut transcript));
     let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());
-    claims.constrain(&challenge, &mut circuit)?;
+    part("prove: circuit", || claims.constrain(&challenge, &mut circuit))?;
     let mut rng = blinding(&transcript);
-    let proof =
-        bulletproofs::prove(generators, &mut transcript, &circuit, &committed, &witness.blinds, &mut rng)
-            .map_err(|_| Error::SelfCheck)?;
+    let proof = part("prove: argument", || {
+        bulletproofs::prove(
+            generators,
+            &mut transcript,
+            &circuit,
+            &committed,
+            &witness.blinds,
+            &mut rng,
+            threads,
+        )
+    });
+    let proof = proof.map_err(|_| Error::SelfCheck)?;
     let purity = purity::prove(&mut transcript, &witness.polynomial, blinding);
     Ok(Argument { tape: committed.elements().to_vec(), proof, purity })
 }
@@ -124,15 +137,16 @@ pub(crate) fn read<C: SigningCurve>(
         return Err(Refused);
     }
     let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
-    let claims = claims::Claims::new(parameters, dealer, dealing)?;
+    let claims = part("verify: tables", || claims::Claims::new(parameters, dealer, dealing))?;
     transcript.vector_commitments(generators.rows(), &argument.tape);
-    let challenge = claims.challenge(&mut transcript);
+    let challenge = part("verify: tables", || claims.challenge(&mut transcript));
     let mut circuit = Circuit::verifying(parameters.shape.tape_len, 1 + dealing.shares.len());
-    claims.constrain(&challenge, &mut circuit).map_err(|_| Refused)?;
-    let bulletproofs::Claims { mut identity, vectors, opening_scalars } =
+    part("verify: circuit", || claims.constrain(&challenge, &mut circuit)).map_err(|_| Refused)?;
+    let claims = part("verify: scalars", || {
         bulletproofs::verify(generators, &mut transcript, &circuit, &argument.tape, &argument.proof)
-            .map_err(|_| Refused)?;
-    add_openings(dealing, &opening_scalars, &mut identity);
+    });
+    let bulletproofs::Claims { mut identity, vectors, opening_scalars } = claims.map_err(|_| Refused)?;
+    part("verify: scalars", || add_openings(dealing, &opening_scalars, &mut identity));
     Ok(Read { identity, vectors, transcript })
 }
 

@@ -12,6 +12,7 @@ use rand_core::{CryptoRng, RngCore};
 use crate::curves::SigningCurve;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::Participation;
+use crate::parts::part;
 use crate::proof;
 use crate::recover::Verified;
 use crate::work::{Cancelled, Progress, Work};
@@ -72,7 +73,8 @@ pub fn verify_encoded<C: SigningCurve, B: AsRef<[u8]> + Sync>(
     work: Work<'_>,
 ) -> Result<Vec<Verdict<C>>, Cancelled> {
     let read = |(dealer, bytes): &(ValidatorIndex, B)| {
-        let participation = Participation::decode(parameters, bytes.as_ref()).ok()?;
+        let decoded = part("verify: decoding", || Participation::decode(parameters, bytes.as_ref()));
+        let participation = decoded.ok()?;
         Read::new(parameters, *dealer, &participation)
     };
     verify_read(parameters, participations, read, rng, work)
@@ -121,9 +123,10 @@ fn verify_read<C: SigningCurve, T: Sync>(
         work.report(Progress::Read { done, of })?;
     }
     let mut go_on = || work.report(Progress::Checking).is_ok();
-    let valid =
-        Batch::new(members).verify(&parameters.generators, rng, threads, &mut go_on).ok_or(Cancelled)?;
-    let mut valid = valid.into_iter();
+    let valid = part("verify: multi-scalar", || {
+        Batch::new(members).verify(&parameters.generators, rng, threads, &mut go_on)
+    });
+    let mut valid = valid.ok_or(Cancelled)?.into_iter();
     let verdict = |candidate: Option<Verified<C>>| match candidate {
         Some(verified) if valid.next() == Some(true) => Verdict::Valid(verified),
         _ => Verdict::Invalid,

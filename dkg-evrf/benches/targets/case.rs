@@ -119,6 +119,7 @@ fn measure<C: SigningCurve>(size: (u16, u16), threads: NonZeroUsize) -> Vec<Valu
         let measured = with_peak(run);
         case.add("prove", *threads, measured);
     }
+    parts(&mut case, |case| drop(case.participate(0, one)), "prove");
     let encoded = participations(&case, size.0, threads);
     for threads in &counts {
         let measured = with_peak(|| shortest(5, || case.verify(&encoded[..1], *threads)));
@@ -126,7 +127,19 @@ fn measure<C: SigningCurve>(size: (u16, u16), threads: NonZeroUsize) -> Vec<Valu
         let measured = with_peak(|| shortest(2, || case.verify(&encoded, *threads)));
         case.add("verify_all", *threads, measured);
     }
+    parts(&mut case, |case| case.verify(&encoded, one), "verify");
     case.rows
+}
+
+/// One run on one thread, by parts; the memory is not theirs, and is not given.
+fn parts<C: SigningCurve>(case: &mut Case<C>, run: impl Fn(&Case<C>), kind: &str) {
+    drop(dkg_evrf::parts::take());
+    run(case);
+    for (part, seconds) in dkg_evrf::parts::take() {
+        if part.starts_with(kind) {
+            case.add(part, NonZeroUsize::MIN, (seconds, 0));
+        }
+    }
 }
 
 /// Those of all dealers, made on all threads.

@@ -1,8 +1,8 @@
 //! What a session costs, in seconds and in units of a fixed multi-scalar multiplication.
 //!
 //! `cargo bench -p dkg-evrf --bench targets` prints, for both embedded curves and for each size, what it takes to prove, to verify one
-//! participation and to verify those of n different honest dealers, on one thread and on all, with the size of a participation and the
-//! peak of memory; and writes the same to `target/dkg-evrf-targets.json`. The unit U is the time of curve25519-dalek's
+//! participation and to verify those of n different honest dealers, on one thread and on all, with the size of a participation, the
+//! peak of memory, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`. The unit U is the time of curve25519-dalek's
 //! `vartime_multiscalar_mul` over 65,536 random points on one thread, measured before each case.
 //!
 //! Arguments: sizes and curves to measure, instead of all (`-- 50,34 150,101 secp256k1`), and `--threads N` instead of as many as the
@@ -31,7 +31,9 @@ fn main() {
         return case::run(curve, parse_size(size).unwrap(), threads.parse().unwrap());
     }
     let (sizes, curves, threads) = chosen(&arguments);
-    println!("curve      (n, t)      operation   threads    seconds        U      bytes   peak MiB");
+    println!(
+        "curve      (n, t)      operation                 threads    seconds        U      bytes   peak MiB"
+    );
     let mut rows = Vec::new();
     for size in sizes {
         for curve in &curves {
@@ -85,7 +87,7 @@ fn report(curve: &str, (n, t): (u16, u16), unit: f64, row: &case::Row) -> Value 
     let units = seconds / unit;
     let mebibytes = peak_bytes.div_ceil(1 << 20);
     println!(
-        "{curve:<10} ({n:>3},{t:>4})  {op:<12} {threads:>6}  {seconds:>9.4}  {units:>7.3}  {bytes:>9}  {mebibytes:>9}"
+        "{curve:<10} ({n:>3},{t:>4})  {op:<26} {threads:>6}  {seconds:>9.4}  {units:>7.3}  {bytes:>9}  {mebibytes:>9}"
     );
     json!({
         "curve": curve, "n": n, "t": t, "weights": vec![1; usize::from(n)], "op": op, "threads": threads,

@@ -12,6 +12,7 @@ use ff::Field;
 
 use crate::curve::{Element, ProofCurve};
 use crate::error::Error;
+use crate::parallel;
 use crate::transcript::Transcript;
 
 /// The messages of the argument.
@@ -89,8 +90,8 @@ pub(crate) fn prove<C: ProofCurve>(
     transcript: &mut Transcript,
     bases: Bases<'_, C>,
     u: (C::Scalar, C::Point),
-    mut a: Vec<C::Scalar>,
-    mut b: Vec<C::Scalar>,
+    (mut a, mut b): (Vec<C::Scalar>, Vec<C::Scalar>),
+    threads: usize,
 ) -> Result<InnerProductProof<C>, Error> {
     let mut g = Folded::<C>::new(bases.g, None);
     let mut h = Folded::<C>::new(bases.h, Some(bases.h_factors));
@@ -98,21 +99,37 @@ pub(crate) fn prove<C: ProofCurve>(
     while a.len() > 1 {
         let (a_lo, a_hi) = a.split_at(a.len() / 2);
         let (b_lo, b_hi) = b.split_at(b.len() / 2);
-        let side = |a: &[C::Scalar], b: &[C::Scalar], g_upper: bool| {
+        let side = |(a, b, g_upper): &(&[C::Scalar], &[C::Scalar], bool)| {
             let mut terms = (vec![C::Scalar::inner_product(a, b) * u.0], vec![u.1]);
-            g.half(g_upper, a, &mut terms);
-            h.half(!g_upper, b, &mut terms);
+            g.half(*g_upper, a, &mut terms);
+            h.half(!*g_upper, b, &mut terms);
             Element::<C>::new(C::vartime_multiscalar_mul(&terms.0, &terms.1))
         };
-        let (left, right) = (side(a_lo, b_hi, true), side(a_hi, b_lo, false));
+        let sides = parallel::map(&[(a_lo, b_hi, true), (a_hi, b_lo, false)], threads, side);
+        let [left, right] = sides.try_into().expect("as many as there are sides");
         let (challenge, inverse) = round_challenge::<C>(transcript, &left, &right)?;
         rounds.push((left, right));
         a = a_lo.iter().zip(a_hi).map(|(lo, hi)| *lo + (*hi * challenge)).collect();
         b = b_lo.iter().zip(b_hi).map(|(lo, hi)| *lo + (*hi * inverse)).collect();
-        g.fold(inverse);
-        h.fold(challenge);
+        fold_both((&mut g, inverse), (&mut h, challenge), threads);
     }
     Ok(InnerProductProof { rounds, a: a[0], b: b[0] })
+}
+
+/// Folds both kinds of generators, on two threads if there are any.
+fn fold_both<C: ProofCurve>(
+    (g, inverse): (&mut Folded<C>, C::Scalar),
+    (h, challenge): (&mut Folded<C>, C::Scalar),
+    threads: usize,
+) {
+    if threads <= 1 {
+        g.fold(inverse);
+        return h.fold(challenge);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| g.fold(inverse));
+        h.fold(challenge);
+    });
 }
 
 fn round_challenge<C: ProofCurve>(

@@ -116,7 +116,7 @@ impl<C: ProofCurve> Drop for Blinds<C> {
 /// Proves that the circuit's constraints hold for its rows, the committed tape and the openings.
 ///
 /// The transcript has absorbed the statement, the scalar commitments, and `tape` by
-/// [`Transcript::vector_commitments`]; `opening_blinds` are the blinding of the scalar commitments.
+/// [`Transcript::vector_commitments`]; `opening_blinds` are the blinding of the scalar commitments. The work is done on so many threads.
 ///
 /// # Errors
 ///
@@ -129,6 +129,7 @@ pub fn prove<C: ProofCurve>(
     tape: &CommittedTape<C>,
     opening_blinds: &[C::Scalar],
     rng: &mut (impl RngCore + CryptoRng),
+    threads: usize,
 ) -> Result<Proof<C>, Error> {
     let rows = generators.rows();
     let layout = Layout::new(circuit.tape_len, rows);
@@ -140,7 +141,7 @@ pub fn prove<C: ProofCurve>(
     }
     let witness = circuit.witness.as_ref().ok_or(Error::NoWitness)?;
     let blinds = Blinds::<C>::random(rows, circuit.rows, rng);
-    let [inputs, outputs, blinding_left, blinding_right] = commit_rows(generators, witness, &blinds);
+    let [inputs, outputs, blinding_left, blinding_right] = commit_rows(generators, witness, &blinds, threads);
     let (y, z) = transcript.row_commitments([&inputs, &outputs, &blinding_left, &blinding_right]);
     let y_inverse = invert(y)?;
     let y_inverses = powers(y_inverse, rows);
@@ -150,8 +151,8 @@ pub fn prove<C: ProofCurve>(
         Polynomials::new(circuit, witness, vectors, rows, (y, &y_inverses, z));
     let t = left.inner_product(&right, layout.coefficients());
     let taus = random_scalars::<C>(t.len(), rng);
-    let coefficients: Vec<_> =
-        t.iter().zip(taus.iter()).map(|(t, tau)| generators.commit_value(*t, *tau)).collect();
+    let values: Vec<_> = t.iter().zip(taus.iter()).collect();
+    let coefficients = parallel::map(&values, threads, |(t, tau)| generators.commit_value(**t, **tau));
     let x = transcript.coefficients(&coefficients);
     let point = Point { x, x_inverse: invert(x)?, layout };
 
@@ -162,7 +163,7 @@ pub fn prove<C: ProofCurve>(
     let mu = blinds.at(&point, &tape.blinds);
     let w = transcript.evaluation::<C>(&product, &tau, &mu);
     let bases = Bases { g: &generators.g_bold, h: &generators.h_bold, h_factors: y_inverses };
-    let inner_product = inner_product::prove(transcript, bases, (w, generators.g), l, r)?;
+    let inner_product = inner_product::prove(transcript, bases, (w, generators.g), (l, r), threads)?;
     transcript.inner_product_end::<C>(&inner_product.a, &inner_product.b);
     Ok(Proof {
         inputs,
@@ -192,11 +193,16 @@ fn commit_rows<C: ProofCurve>(
     generators: &Generators<C>,
     witness: &Witness<C::Scalar>,
     blinds: &Blinds<C>,
+    threads: usize,
 ) -> [Element<C>; 4] {
-    [
-        generators.commit(&witness.left, &witness.right, blinds.inputs),
-        generators.commit(&witness.output, &[], blinds.outputs),
-        generators.commit(&blinds.left_vector, &[], blinds.left),
-        generators.commit(&[], &blinds.right_vector, blinds.right),
-    ]
+    let rows: [(&[_], &[_], _); 4] = [
+        (&witness.left, &witness.right, &blinds.inputs),
+        (&witness.output, &[], &blinds.outputs),
+        (&blinds.left_vector, &[], &blinds.left),
+        (&[], &blinds.right_vector, &blinds.right),
+    ];
+    let commit = |(left, right, blind): &(&[C::Scalar], &[C::Scalar], &C::Scalar)| {
+        generators.commit(left, right, **blind)
+    };
+    parallel::map(&rows, threads, commit).try_into().expect("as many as there are rows")
 }

@@ -71,7 +71,7 @@ impl<C: ProofCurve> Sample<C> {
         let (mut transcript, challenge) = Self::transcript(&openings, committed.elements(), self.rows);
         let mut circuit = Circuit::proving(tape, self.values.clone());
         self.build(&mut circuit, challenge);
-        let proof = prove(&generators, &mut transcript, &circuit, &committed, &self.blinds, rng)?;
+        let proof = prove(&generators, &mut transcript, &circuit, &committed, &self.blinds, rng, 2)?;
         Ok(Sent { tape: committed.elements().to_vec(), openings, proof })
     }
 
@@ -164,7 +164,8 @@ fn gbp_7_a_row_whose_product_is_wrong_is_refused() {
     witness.openings[1] += <Ristretto as ProofCurve>::Scalar::ONE;
     assert_eq!(circuit.unsatisfied(), None);
     let proof =
-        prove(&generators, &mut transcript, &circuit, &committed, &[Field::ZERO, Field::ZERO], rng).unwrap();
+        prove(&generators, &mut transcript, &circuit, &committed, &[Field::ZERO, Field::ZERO], rng, 1)
+            .unwrap();
     let values = circuit.witness.as_ref().unwrap().openings.clone();
     let openings = values.iter().map(|v| Element::new(Ristretto::mul(v, &generators.g))).collect();
     let sent = Sent { tape: committed.elements().to_vec(), openings, proof };

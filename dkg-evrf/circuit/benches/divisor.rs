@@ -56,7 +56,7 @@ fn bench<C: DivisorCurve>() {
 
     let digits =
         time(&format!("{name}: digits of three scalars"), || scalars.map(|s| Digits::new(&s).unwrap()));
-    let witness = time(&format!("{name}: witness of all claims"), || claims.witness(&digits).unwrap());
+    let witness = time(&format!("{name}: witness of all claims"), || claims.witness(&digits, 1).unwrap());
     let challenge = time(&format!("{name}: challenge"), || claims.challenge(&[7; 64]));
     time(&format!("{name}: constraints, verifying"), || {
         let mut circuit = Circuit::verifying(claims.tape_len(), 0);

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use arithmetic_bulletproofs::{Circuit, LinearCombination, Row, Variable};
+use arithmetic_bulletproofs::{Circuit, LinearCombination, Row, Variable, parallel};
 use embedded_curves::{
     Affine, Base,
     field::{Element, Modulus, batch_invert},
@@ -140,25 +140,31 @@ impl<C: DivisorCurve> Claims<C> {
         self.list.iter().filter_map(public).collect()
     }
 
-    /// The tape and the outputs, from one vector of digits for each scalar.
+    /// The tape and the outputs, from one vector of digits for each scalar; on so many threads.
     ///
     /// # Errors
     /// [`Error::Scalars`] and [`Error::FalseClaim`] for a caller's mistake; [`Error::Degenerate`] with negligible probability.
-    pub fn witness(&self, digits: &[Digits<C>]) -> Result<Witness<C>, Error> {
+    pub fn witness(&self, digits: &[Digits<C>], threads: usize) -> Result<Witness<C>, Error> {
         if digits.len() != self.scalars {
             return Err(Error::Scalars { expected: self.scalars, given: digits.len() });
         }
         let inputs: Vec<_> =
             self.list.iter().map(|claim| (&digits[claim.scalar], &*self.tables[claim.table])).collect();
-        let divisors = divisors(&inputs)?;
+        // Each thread takes claims of its own through the levels: an inversion for each level and thread.
+        let shares: Vec<_> = inputs.chunks(inputs.len().div_ceil(threads.max(1)).max(1)).collect();
+        let divided = parallel::map(&shares, threads, |share| divisors(share));
+        let divided = divided.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let divisors = || divided.iter().flatten();
         let mut tape = Zeroizing::new(Vec::with_capacity(self.tape_len));
         for digits in digits {
             digits.write(&mut tape);
         }
-        for (index, (claim, divisor)) in self.list.iter().zip(&divisors).enumerate() {
+        for (index, (claim, divisor)) in self.list.iter().zip(divisors()).enumerate() {
             claim.write(divisor, &mut tape).ok_or(Error::FalseClaim { claim: index })?;
         }
-        let outputs = Zeroizing::new(divisors.iter().map(|divisor| divisor.output).collect());
+        // Reserved at once: a vector that grows leaves secrets behind.
+        let mut outputs = Zeroizing::new(Vec::with_capacity(self.list.len()));
+        outputs.extend(divisors().map(|divisor| divisor.output));
         Ok(Witness { tape, outputs })
     }
 

@@ -34,7 +34,7 @@ fn example<C: DivisorCurve>(k: Scalar<C>, l: Scalar<C>) -> Example<C> {
 impl<C: DivisorCurve> Example<C> {
     fn tape(&self) -> Vec<Base<C>> {
         let digits = self.scalars.map(|scalar| Digits::new(&scalar).unwrap());
-        self.claims.witness(&digits).unwrap().tape.to_vec()
+        self.claims.witness(&digits, 2).unwrap().tape.to_vec()
     }
 
     /// The first constraint that a tape leaves unsatisfied, under a challenge from `seed`.
@@ -150,7 +150,7 @@ fn swapped<C: DivisorCurve>(example: &Example<C>, k: Scalar<C>, l: Scalar<C>) ->
     claims.public(first, generator, affine(Point::GENERATOR * k));
     claims.committed(second, base);
     claims.committed(second, base);
-    claims.witness(&[Digits::new(&k).unwrap(), Digits::new(&l).unwrap()]).unwrap().tape.to_vec()
+    claims.witness(&[Digits::new(&k).unwrap(), Digits::new(&l).unwrap()], 1).unwrap().tape.to_vec()
 }
 
 fn attacks<C: DivisorCurve>() {
@@ -302,7 +302,7 @@ fn false_claims_are_told_to_the_prover() {
     let example =
         example::<Embedwards25519>(Scalar::<Embedwards25519>::from_u64(3), -Scalar::<Embedwards25519>::ONE);
     let [three, one] = [3, 1].map(|k| Digits::new(&Scalar::<Embedwards25519>::from_u64(k)).unwrap());
-    let found = example.claims.witness(std::slice::from_ref(&three)).err();
+    let found = example.claims.witness(std::slice::from_ref(&three), 1).err();
     assert_eq!(found, Some(Error::Scalars { expected: 2, given: 1 }));
-    assert_eq!(example.claims.witness(&[one, three]).err(), Some(Error::FalseClaim { claim: 0 }));
+    assert_eq!(example.claims.witness(&[one, three], 2).err(), Some(Error::FalseClaim { claim: 0 }));
 }

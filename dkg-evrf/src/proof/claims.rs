@@ -136,6 +136,7 @@ impl<C: SigningCurve> Claims<C> {
         &self,
         dealt: &Dealt<C>,
         secret: &Secret<C>,
+        threads: usize,
     ) -> Result<Zeroizing<Vec<Scalar<C>>>, Error> {
         let digits = |scalar: &EmbeddedScalar<C>| Digits::new(scalar).map_err(|_| Error::Degenerate);
         let mut all = vec![digits(&secret.0)?];
@@ -143,7 +144,7 @@ impl<C: SigningCurve> Claims<C> {
             all.extend([digits(&seat.x)?, digits(&seat.y)?]);
         }
         // A claim that is false here contradicts what was dealt from the same secrets.
-        self.claims.witness(&all).map(|witness| witness.tape).map_err(|error| match error {
+        self.claims.witness(&all, threads).map(|witness| witness.tape).map_err(|error| match error {
             divisor_circuit::Error::FalseClaim { .. } => Error::SelfCheck,
             _ => Error::Degenerate,
         })

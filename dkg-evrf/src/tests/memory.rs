@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 
 use super::{Set, rng};
 use crate::curves::{Scalar, SigningCurve};
-use crate::secrets::{Dealt, Secret};
+use crate::secrets::{Dealt, Secret, contribution_points, x_of_multiple};
 use crate::{Participation, Ristretto, Secp256k1, ValidatorIndex, Work, participate, recover, verify};
 
 /// Set in the process that is looked into: the masked needles.
@@ -60,6 +60,15 @@ fn needles<C: SigningCurve>() -> Vec<Needle> {
     for (j, pad) in dealt.pads.iter().enumerate() {
         needles.extend(forms(&format!("z_{}", j + 1), pad));
         needles.extend(forms(&format!("f({})", j + 1), &*dealt.evaluate(u16::try_from(j + 1).unwrap())));
+    }
+    let points = contribution_points(&set.parameters, OWN);
+    for (name, point) in ["x(p·Q_A)", "x(p·Q_B)"].iter().zip(&points) {
+        needles.extend(forms(name, &*x_of_multiple::<C>(&secret.0, point)));
+    }
+    for (v, member) in set.parameters.members.iter().enumerate() {
+        let multiple = |scalar| *x_of_multiple::<C>(scalar, &member.embedded_key);
+        needles.extend(forms(&format!("x(x_0·P_{v})"), &multiple(&dealt.seats[0].x)));
+        needles.extend(forms(&format!("x(y_0·P_{v})"), &multiple(&dealt.seats[0].y)));
     }
     for key in recover(&set.parameters, &set.close([0, 1, 2]), OWN, &set.secrets[0]).unwrap() {
         let share = ff::PrimeField::to_repr(&**key.original_secret_share());
