@@ -19,7 +19,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use base_chain_node::rules::{GenesisKey, GenesisState, GenesisValidator};
-use coordinator_base_chain::{NetworkCurve, NetworkParameters, TributaryParameters};
+use coordinator_base_chain::{NetworkParameters, TributaryParameters};
 use coordinator_keys::{SecretKey, write_key_file};
 use processor_messages::{Amount, Bytes, ChainGenesis, KeyShares, List, Network, Validator};
 use rand_core::{OsRng, RngCore};
@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     layout::{Layout, Service},
-    plan::Plan,
+    plan::{Plan, curve_of},
     ports::free_ports,
 };
 
@@ -239,7 +239,7 @@ impl Draft<'_> {
         // Long enough that a testnet of one evening keeps its sets.
         let network = |name: &Network| NetworkParameters {
             name: *name,
-            curve: NetworkCurve::Secp256k1,
+            curve: curve_of(*name),
             min_key_shares: u16::try_from(self.entries.len().min(4)).unwrap_or(4),
             stake_per_share: Amount(STAKE_PER_SHARE),
             epoch_blocks: 50_000,
@@ -343,6 +343,7 @@ impl Draft<'_> {
         let service = Service::Processor(network);
         let text = format!(
             "network = \"{network}\"\n\
+             curve = \"{}\"\n\
              validator = \"{}\"\n\
              chain_id = \"{}\"\n\
              chain = \"{}\"\n\
@@ -352,6 +353,7 @@ impl Draft<'_> {
              passphrase_file = \"../passphrase\"\n\n\
              [coordinator]\nurl = \"http://{}\"\nservice_key = \"{}\"\n\n\
              [external_network]\nstart_unix_ms = {}\nblock_interval_ms = {}\nblocks_between_deposits = 3\ndeposits = 2\n",
+            curve_of(network),
             entry.validator,
             self.chain_id,
             self.chain.map(|chain| chain.to_string()).unwrap_or_default(),

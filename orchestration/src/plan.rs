@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use coordinator_base_chain::NetworkCurve;
 use processor_messages::{KeyShares, MAX_KEY_SHARES, MAX_VALIDATOR_SHARES, Network};
 
 /// A testnet's size and pace.
@@ -61,7 +62,17 @@ pub const MAX_VALIDATORS: usize = 24;
 pub const MIN_VALIDATORS: usize = 4;
 
 /// The networks in the order in which a testnet takes them.
-const NETWORKS: [&str; 3] = ["bitcoin", "ethereum", "litecoin"];
+const NETWORKS: [(&str, NetworkCurve); 3] = [
+    ("bitcoin", NetworkCurve::Secp256k1),
+    ("ethereum", NetworkCurve::Secp256k1),
+    ("monero", NetworkCurve::Ed25519),
+];
+
+/// The curve of a testnet's network.
+pub fn curve_of(network: Network) -> NetworkCurve {
+    let known = NETWORKS.iter().find(|(name, _)| *name == network.as_str());
+    known.map_or(NetworkCurve::default(), |(_, curve)| *curve)
+}
 
 impl Plan {
     /// Checks what was asked for.
@@ -89,7 +100,7 @@ impl Plan {
         let networks = NETWORKS
             .iter()
             .take(networks)
-            .map(|name| Network::new(name).expect("the names above are valid"))
+            .map(|(name, _)| Network::new(name).expect("the names above are valid"))
             .collect();
         Ok(Self { weights: weights.into_iter().map(KeyShares).collect(), networks, block_time, dir })
     }

@@ -18,7 +18,7 @@ use blake2::{Blake2b, Digest, digest::consts::U32};
 use borsh::BorshSerialize;
 use modular_frost::{
     algorithm::{Hram, IetfSchnorr, SchnorrSignature},
-    curve::{Ciphersuite, Curve, IetfRistrettoHram, Ristretto, Secp256k1},
+    curve::{Ciphersuite, Curve, Ed25519, IetfRistrettoHram, Ristretto, Secp256k1},
 };
 use processor_messages::{
     BaseBlock, BaseBlockHash, BaseKey, BaseSignature, Batch, ChainGenesis, KeyPair, SlashReport, Validator,
@@ -111,14 +111,14 @@ pub fn is_base_key(key: &BaseKey) -> bool {
 /// Whether these bytes are the canonical encoding of a key on a network's curve.
 #[must_use]
 pub fn is_network_key(curve: NetworkCurve, key: &[u8]) -> bool {
-    match curve {
-        NetworkCurve::Secp256k1 => {
-            let mut reader = key;
-            (key.len() == curve.key_bytes())
-                && <Secp256k1 as Curve>::read_G(&mut reader).is_ok()
-                && reader.is_empty()
-        }
+    fn reads<C: Curve>(mut key: &[u8]) -> bool {
+        <C as Curve>::read_G(&mut key).is_ok() && key.is_empty()
     }
+    let is_point = match curve {
+        NetworkCurve::Secp256k1 => reads::<Secp256k1>(key),
+        NetworkCurve::Ed25519 => reads::<Ed25519>(key),
+    };
+    is_point && (key.len() == curve.key_bytes())
 }
 
 /// Whether a set's key signed the message; variable time, as nothing is secret.

@@ -30,6 +30,7 @@ pub type KeyProof = Bytes<128>;
 #[derive(
     Clone,
     Copy,
+    Default,
     PartialEq,
     Eq,
     PartialOrd,
@@ -44,7 +45,19 @@ pub type KeyProof = Bytes<128>;
 #[serde(rename_all = "lowercase")]
 pub enum NetworkCurve {
     /// Bitcoin's and Ethereum's.
+    #[default]
     Secp256k1,
+    /// Monero's and others'; keys are of prime order.
+    Ed25519,
+}
+
+impl fmt::Display for NetworkCurve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secp256k1 => "secp256k1",
+            Self::Ed25519 => "ed25519",
+        })
+    }
 }
 
 impl NetworkCurve {
@@ -52,6 +65,8 @@ impl NetworkCurve {
     pub const fn embedded(self) -> EmbeddedCurve {
         match self {
             Self::Secp256k1 => EmbeddedCurve::Secq256k1,
+            // Its scalars are Ristretto's.
+            Self::Ed25519 => EmbeddedCurve::Embedwards25519,
         }
     }
 
@@ -59,6 +74,7 @@ impl NetworkCurve {
     pub const fn key_bytes(self) -> usize {
         match self {
             Self::Secp256k1 => 33,
+            Self::Ed25519 => 32,
         }
     }
 }
@@ -80,7 +96,7 @@ impl NetworkCurve {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum EmbeddedCurve {
-    /// Over the scalars of Ristretto; every validator needs a key on it.
+    /// Over the scalars of Ristretto and Ed25519; every validator needs a key on it.
     Embedwards25519,
     /// Over the scalars of secp256k1.
     Secq256k1,

@@ -27,6 +27,7 @@ pub fn processor_keys(layout: &Layout, validator: usize, network: Network) -> Op
     let chain = config.chain.expect("the chain is known once a processor ran");
     let me = Identity {
         network,
+        curve: config.curve,
         validator: config.validator,
         chain,
         incarnation: Incarnation(0),

@@ -4,10 +4,12 @@
 
 use coordinator_base_chain::BaseChain as _;
 use e2e::{Net, stores::processor_keys, threshold::random_subset_signs};
-use modular_frost::curve::{IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1};
+use modular_frost::curve::{
+    Ed25519, IetfEd25519Hram, IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1,
+};
 use orchestration::layout::Service;
 use processor_messages::{Account, Network};
-use simulated_processor::{Config, external_network::ExternalNetwork};
+use simulated_processor::{Config, dkg::NetworkKeys, external_network::ExternalNetwork};
 
 const NODE: &str = env!("CARGO_BIN_EXE_e2e-node");
 
@@ -17,16 +19,24 @@ fn check_keys(net: &mut Net, network: Network) {
     net.testnet.stop();
     let mut base = Vec::new();
     let mut of_network = Vec::new();
+    let mut on_ed25519 = Vec::new();
     for validator in 0..net.validators() {
         let (pair, keys) = processor_keys(&net.testnet.layout, validator, network).unwrap();
         assert_eq!(pair, on_chain, "validator {validator} of {network}");
         let shares = usize::from(net.testnet.manifest.validators[validator].shares.0);
         assert_eq!((keys.base.len(), keys.network.len()), (shares, shares));
         base.extend(keys.base);
-        of_network.extend(keys.network);
+        match keys.network {
+            NetworkKeys::Secp256k1(keys) => of_network.extend(keys),
+            NetworkKeys::Ed25519(keys) => on_ed25519.extend(keys),
+        }
     }
     assert!(random_subset_signs::<Ristretto, IetfRistrettoHram>(&base, b"base"));
-    assert!(random_subset_signs::<Secp256k1, IetfSecp256k1Hram>(&of_network, b"network"));
+    if on_ed25519.is_empty() {
+        assert!(random_subset_signs::<Secp256k1, IetfSecp256k1Hram>(&of_network, b"network"));
+    } else {
+        assert!(random_subset_signs::<Ed25519, IetfEd25519Hram>(&on_ed25519, b"network"));
+    }
 }
 
 /// What the first batch minted is on the accounts which the network's deposits named.
@@ -64,9 +74,10 @@ fn check_it_resumes(net: &mut Net) {
 
 #[test]
 fn equal_validators_generate_one_key_and_its_first_batch_is_executed() {
-    let mut net = Net::up(NODE, &[1, 1, 1, 1], 2);
+    // The third network's keys are on Ed25519.
+    let mut net = Net::up(NODE, &[1, 1, 1, 1], 3);
     check_files_are_private(&net);
-    net.until("the first batch of both networks", |net| net.observer.is_complete());
+    net.until("the first batch of all networks", |net| net.observer.is_complete());
     for network in net.networks() {
         check_minted(&net, network);
     }

@@ -9,6 +9,7 @@
 
 use std::time::Instant;
 
+use coordinator_base_chain::NetworkCurve;
 use processor_messages::{
     ChainGenesis, KeyShares, Network, Session, Validator,
     key_gen::{Member, ParticipationBytes},
@@ -36,11 +37,12 @@ fn main() {
     let member = |(number, secrets): (u16, &EmbeddedSecrets)| {
         let mut validator = Validator([0; 32]);
         validator.0[..2].copy_from_slice(&number.to_le_bytes());
-        Member { validator, shares: KeyShares(1), embedded: secrets.public() }
+        Member { validator, shares: KeyShares(1), embedded: secrets.public(NetworkCurve::Secp256k1) }
     };
     let context = Context {
         chain: ChainGenesis([7; 32]),
         network: Network::new("bitcoin").unwrap(),
+        curve: NetworkCurve::Secp256k1,
         session: Session(0),
         threshold,
         members: (0..n).zip(&secrets).map(member).collect(),

@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! network = "bitcoin"
+//! curve = "secp256k1"                 # of its keys, as on the base chain; or "ed25519"
 //! validator = "…"                     # account, 64 hexadecimal digits
 //! chain_id = "testnet"                # the base chain's name, to which registrations are bound
 //! chain = "…"                         # its genesis hash, 64 hexadecimal digits; empty until it is known
@@ -23,6 +24,7 @@
 
 use std::path::{Path, PathBuf};
 
+use coordinator_base_chain::NetworkCurve;
 use coordinator_keys::PublicKey;
 use coordinator_startup::{ConfigFile, Failure};
 use processor_messages::{ChainGenesis, Network, Validator};
@@ -35,6 +37,8 @@ use crate::external_network::{MAX_DEPOSITS, Pace};
 pub struct Config {
     /// The network it serves.
     pub network: Network,
+    /// The curve of its keys.
+    pub curve: NetworkCurve,
     /// Whose processor it is.
     pub validator: Validator,
     /// The base chain's name, to which registrations are bound.
@@ -62,6 +66,7 @@ pub struct Config {
 #[allow(clippy::struct_field_names, reason = "the names are those of the file's keys")]
 struct File {
     network: Network,
+    curve: NetworkCurve,
     validator: Validator,
     chain_id: String,
     chain: String,
@@ -106,6 +111,7 @@ impl Config {
             coordinator_key: optional(source, "coordinator.service_key", &file.coordinator.service_key, key)?,
             coordinator_url: file.coordinator.url,
             network: file.network,
+            curve: file.curve,
             validator: file.validator,
             chain_id: file.chain_id,
             data_dir: folder.join(file.data_dir),

@@ -108,7 +108,7 @@ impl<S: Store> Processor<S> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_job(&self) -> Result<Option<Job>, StoreError> {
-        self.store.read(|db| key_gen::next_job(db, self.me.network))
+        self.store.read(|db| key_gen::next_job(db, (self.me.network, self.me.curve)))
     }
 
     /// Does a long computation: seconds, on a thread which may block.
@@ -118,7 +118,7 @@ impl<S: Store> Processor<S> {
     pub fn compute(&self, job: &Job) -> Result<Done, KeyGenError> {
         let Job { context, own, embedded, work } = job;
         self.dkg.check(context)?;
-        if *embedded != self.embedded.public() {
+        if *embedded != self.embedded.public(context.curve) {
             return Err(KeyGenError::EmbeddedKeyMissing);
         }
         match work {

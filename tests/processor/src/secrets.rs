@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-use coordinator_base_chain::{EmbeddedCurve, signing::registration_chain};
+use coordinator_base_chain::{EmbeddedCurve, NetworkCurve, signing::registration_chain};
 use coordinator_keys::{PublicKey, SecretKey};
 use embedded_curves::{
     CurveId,
@@ -78,7 +78,7 @@ struct ServicePublic {
 #[derive(Debug)]
 pub struct EmbeddedSecrets {
     base: EmbeddedSecret,
-    network: EmbeddedSecret,
+    secq256k1: EmbeddedSecret,
 }
 
 impl EmbeddedSecrets {
@@ -86,17 +86,17 @@ impl EmbeddedSecrets {
     pub fn random<R: RngCore + CryptoRng>(rng: &mut R) -> Self {
         Self {
             base: EmbeddedSecret::random(CurveId::Embedwards25519, rng),
-            network: EmbeddedSecret::random(CurveId::Secq256k1, rng),
+            secq256k1: EmbeddedSecret::random(CurveId::Secq256k1, rng),
         }
     }
 
-    /// The public keys.
+    /// The public keys for a network of this curve.
     ///
     /// # Panics
     /// Never: a key has 33 bytes.
-    pub fn public(&self) -> EmbeddedKeys {
+    pub fn public(&self, curve: NetworkCurve) -> EmbeddedKeys {
         let bytes = |secret: &EmbeddedSecret| KeyBytes::new(secret.key().to_vec()).expect("33 bytes");
-        EmbeddedKeys { base: bytes(&self.base), network: bytes(&self.network) }
+        EmbeddedKeys { base: bytes(&self.base), network: bytes(self.network(curve)) }
     }
 
     /// The secret on the curve embedded in the base chain's.
@@ -104,26 +104,29 @@ impl EmbeddedSecrets {
         &self.base
     }
 
-    /// The secret on the curve embedded in the network's.
-    pub fn network(&self) -> &EmbeddedSecret {
-        &self.network
+    /// The secret on the curve embedded in a network's.
+    pub fn network(&self, curve: NetworkCurve) -> &EmbeddedSecret {
+        match curve.embedded() {
+            EmbeddedCurve::Embedwards25519 => &self.base,
+            EmbeddedCurve::Secq256k1 => &self.secq256k1,
+        }
     }
 
     pub(crate) fn to_bytes(&self) -> Zeroizing<[u8; 64]> {
         let mut bytes = Zeroizing::new([0; 64]);
-        let (base, network) = (self.base.to_bytes(), self.network.to_bytes());
-        for (to, from) in bytes.iter_mut().zip(base.iter().chain(network.iter())) {
+        let (base, other) = (self.base.to_bytes(), self.secq256k1.to_bytes());
+        for (to, from) in bytes.iter_mut().zip(base.iter().chain(other.iter())) {
             *to = *from;
         }
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (base, network) = bytes.split_first_chunk::<32>()?;
-        let network = network.try_into().ok()?;
+        let (base, other) = bytes.split_first_chunk::<32>()?;
+        let other = other.try_into().ok()?;
         Some(Self {
             base: EmbeddedSecret::from_bytes(CurveId::Embedwards25519, base).ok()?,
-            network: EmbeddedSecret::from_bytes(CurveId::Secq256k1, network).ok()?,
+            secq256k1: EmbeddedSecret::from_bytes(CurveId::Secq256k1, other).ok()?,
         })
     }
 }
@@ -169,7 +172,7 @@ fn make_embedded(config: &Config, passphrase: &Passphrase) -> Result<(), VaultEr
         key: KeyBytes::new(secret.key().to_vec()).expect("33 bytes"),
         proof: registration::prove(&chain.0, &config.validator.0, secret, &mut OsRng).to_vec(),
     };
-    let keys = vec![bundle(&secrets.base), bundle(&secrets.network)];
+    let keys = vec![bundle(&secrets.base), bundle(&secrets.secq256k1)];
     let public = EmbeddedPublic { chain_id: config.chain_id.clone(), validator: config.validator, keys };
     vault::write_encrypted(&config.embedded_keys_file, passphrase, &public, secrets.to_bytes().as_ref())
 }
@@ -217,7 +220,7 @@ fn open_embedded(
         return Err(format(path, &reason));
     }
     let secrets = EmbeddedSecrets::from_bytes(&secret).ok_or_else(|| format(path, "no embedded secrets"))?;
-    let keys = secrets.public();
+    let keys = secrets.public(NetworkCurve::Secp256k1);
     let matches = CURVES.iter().zip([&keys.base, &keys.network]).zip(&public.keys);
     if (public.keys.len() != 2)
         || !matches.into_iter().all(|((id, key), b)| b.curve == curve(*id) && b.key == *key)

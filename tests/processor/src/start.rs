@@ -124,6 +124,7 @@ pub async fn run(
     );
     let me = Identity {
         network: config.network,
+        curve: config.curve,
         validator: config.validator,
         chain,
         incarnation,

@@ -29,7 +29,7 @@ fn config(dir: &Path, chain: &str, network: &str) -> PathBuf {
     // A point of Ristretto: the generator.
     let key = "e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76";
     let text = format!(
-        "network = \"{network}\"\nvalidator = \"{}\"\nchain_id = \"testnet\"\nchain = \"{}\"\n\
+        "network = \"{network}\"\ncurve = \"secp256k1\"\nvalidator = \"{}\"\nchain_id = \"testnet\"\nchain = \"{}\"\n\
          data_dir = \"data\"\nembedded_keys_file = \"embedded.keys\"\n\
          service_keys_file = \"{network}.keys\"\npassphrase_file = \"passphrase\"\n\n\
          [coordinator]\nurl = \"http://127.0.0.1:1\"\nservice_key = \"{key}\"\n\n\
@@ -118,7 +118,7 @@ fn what_an_operator_got_wrong_is_named_with_code_78() {
     let path = config(dir.path(), "11", "bitcoin");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("deposits = 2", "deposit = 2")).unwrap();
-    assert!(refused(dir.path(), 78).contains("processor.toml:18: unknown field `deposit`"));
+    assert!(refused(dir.path(), 78).contains("processor.toml:19: unknown field `deposit`"));
     fs::write(&path, text.replace(&"11".repeat(32), "")).unwrap();
     assert!(refused(dir.path(), 78).contains("chain is empty"));
 

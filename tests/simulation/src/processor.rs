@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coordinator_base_chain::NetworkCurve;
 use coordinator_store::{Store, StoreError};
 use processor_messages::{Incarnation, Network, Validator};
 use rand_chacha::ChaCha20Rng;
@@ -85,6 +86,7 @@ impl ProcessorNode {
     ) -> Processor<Memory> {
         let me = Identity {
             network,
+            curve: NetworkCurve::Secp256k1,
             validator,
             chain: setting.chain,
             incarnation,

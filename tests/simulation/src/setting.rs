@@ -149,7 +149,7 @@ fn validator(
     };
     let embedded_keys = vec![
         prove(EmbeddedCurve::Embedwards25519, secrets.base()),
-        prove(EmbeddedCurve::Secq256k1, secrets.network()),
+        prove(EmbeddedCurve::Secq256k1, secrets.network(NetworkCurve::Secp256k1)),
     ];
     let stake = Amount(u64::from(weight) * STAKE_PER_SHARE);
     GenesisValidator {

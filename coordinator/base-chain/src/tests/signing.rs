@@ -198,3 +198,22 @@ fn a_networks_key_is_a_compressed_point_and_nothing_else() {
     assert!(!signing::is_network_key(curve, &[0; 33]));
     assert!(!signing::is_network_key(curve, &[]));
 }
+
+/// `BASE-12`: the base point of RFC 8032; no torsion, no second encoding, no identity.
+#[test]
+fn a_key_on_ed25519_is_of_prime_order() {
+    let curve = crate::NetworkCurve::Ed25519;
+    let generator = hex::decode(format!("58{}", "66".repeat(31))).unwrap();
+    assert!(signing::is_network_key(curve, &generator));
+    assert!(!signing::is_network_key(curve, &generator[..31]));
+    assert!(!signing::is_network_key(curve, &[generator.clone(), vec![0]].concat()));
+    let identity = [vec![1], vec![0; 31]].concat();
+    let of_order_2 = hex::decode(format!("ec{}7f", "ff".repeat(30))).unwrap();
+    let of_order_4 = vec![0; 32];
+    let not_canonical = hex::decode(format!("ee{}7f", "ff".repeat(30))).unwrap();
+    // The base point plus the point of order 2: −x, −y.
+    let mixed = hex::decode(format!("95{}99", "99".repeat(30))).unwrap();
+    for bytes in [identity, of_order_2, of_order_4, not_canonical, mixed] {
+        assert!(!signing::is_network_key(curve, &bytes), "{}", hex::encode(bytes));
+    }
+}

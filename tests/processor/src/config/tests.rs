@@ -3,6 +3,7 @@ use super::*;
 fn text() -> String {
     format!(
         r#"network = "bitcoin"
+curve = "secp256k1"
 validator = "{}"
 chain_id = "testnet"
 chain = ""
@@ -47,22 +48,22 @@ fn a_right_file_is_accepted_and_paths_are_relative_to_it() {
 #[test]
 fn an_unknown_key_is_named_with_file_and_line() {
     let error = refused("chain_id", "chian_id");
-    assert!(error.starts_with("CONFIG_INVALID: /etc/p.toml:3: unknown field `chian_id`"), "{error}");
+    assert!(error.starts_with("CONFIG_INVALID: /etc/p.toml:4: unknown field `chian_id`"), "{error}");
 }
 
 #[test]
 fn a_wrong_value_is_named_with_its_line_and_what_to_write() {
     for (from, to, line, remedy) in [
-        ("2000", "0", 16, "from 1 to"),
-        ("= 3", "= 0", 17, "from 1 to"),
-        ("= 2\n", "= 900\n", 18, "from 0 to 256"),
-        ("http://127.0.0.1:8080", "ftp://x", 11, "http://host:port"),
-        ("http://127.0.0.1:8080", "http://user:pw@x", 11, "http://host:port"),
-        ("service_key = \"\"", "service_key = \"12\"", 12, "64 hexadecimal"),
-        ("chain = \"\"", "chain = \"zz\"", 4, "64 hexadecimal"),
+        ("2000", "0", 17, "from 1 to"),
+        ("= 3", "= 0", 18, "from 1 to"),
+        ("= 2\n", "= 900\n", 19, "from 0 to 256"),
+        ("http://127.0.0.1:8080", "ftp://x", 12, "http://host:port"),
+        ("http://127.0.0.1:8080", "http://user:pw@x", 12, "http://host:port"),
+        ("service_key = \"\"", "service_key = \"12\"", 13, "64 hexadecimal"),
+        ("chain = \"\"", "chain = \"zz\"", 5, "64 hexadecimal"),
         ("bitcoin", "Bitcoin", 1, "a-z, 0-9"),
-        ("testnet", "", 3, "1 to 64"),
-        ("\"data\"", "7", 5, "expected"),
+        ("testnet", "", 4, "1 to 64"),
+        ("\"data\"", "7", 6, "expected"),
     ] {
         let error = refused(from, to);
         assert!(

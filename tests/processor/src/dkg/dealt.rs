@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use ::dkg::{Interpolation, Participant, ThresholdKeys, ThresholdParams};
 use blake2::{Blake2b512, Digest};
 use ciphersuite::{Ciphersuite, group::ff::Field};
+use coordinator_base_chain::NetworkCurve;
 use processor_messages::key_gen::ParticipationBytes;
 use zeroize::Zeroizing;
 
-use super::{Context, KeyGenError, KeyGeneration, Keys};
+use super::{Context, KeyGenError, KeyGeneration, Keys, NetworkKeys};
 use crate::secrets::EmbeddedSecrets;
 
 /// A participation is valid if it is the member's index followed by `VALID`.
@@ -75,7 +76,11 @@ impl KeyGeneration for Dealt {
         _: &EmbeddedSecrets,
         _: &[(u16, ParticipationBytes)],
     ) -> Result<Keys, KeyGenError> {
-        let (Some(base), Some(network)) = (deal(context, own), deal(context, own)) else {
+        let network = match context.curve {
+            NetworkCurve::Secp256k1 => deal(context, own).map(NetworkKeys::Secp256k1),
+            NetworkCurve::Ed25519 => deal(context, own).map(NetworkKeys::Ed25519),
+        };
+        let (Some(base), Some(network)) = (deal(context, own), network) else {
             return Err(KeyGenError::Parameters("no such set can be dealt keys".to_owned()));
         };
         Ok(Keys { base, network })

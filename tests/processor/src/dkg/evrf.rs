@@ -1,4 +1,4 @@
-//! The key generation by `dkg-evrf`, for Ristretto and secp256k1.
+//! The key generation by `dkg-evrf`, for Ristretto and a network's curve.
 //!
 //! ```text
 //! participation = borsh(base participation, network participation), each of the length which its parameters fix
@@ -7,25 +7,26 @@
 //! ```
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ::dkg::ThresholdKeys;
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use coordinator_base_chain::NetworkCurve;
 use dkg_evrf::{
     Closed, Error, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
     Verified, Work,
 };
 use embedded_curves::registration::EmbeddedSecret;
-use modular_frost::curve::{Ristretto, Secp256k1};
+use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
 use processor_messages::{
     Bytes, KeyBytes, MAX_PARTICIPATION_BYTES, decode, encode, key_gen::ParticipationBytes,
 };
 use rand_core::OsRng;
 
-use super::{Context, KeyGenError, KeyGeneration, Keys};
+use super::{Context, KeyGenError, KeyGeneration, Keys, NetworkKeys};
 use crate::secrets::EmbeddedSecrets;
 
 /// The most verified participations which are kept for the recovery; then all are forgotten and verified again.
@@ -33,27 +34,61 @@ const MAX_VERIFIED: usize = 512;
 /// The most sets whose parameters, with the tables of their embedded keys, are kept.
 const MAX_SETS: usize = 4;
 
+/// One key for each own key share, on the base chain's curve and on the network's.
+type OnBoth<C> = (Vec<ThresholdKeys<Ristretto>>, Vec<ThresholdKeys<C>>);
+/// The embedded secrets for the base chain's curve and the network's.
+type Secrets<'a> = (&'a EmbeddedSecret, &'a EmbeddedSecret);
 type Part = Bytes<MAX_PARTICIPATION_BYTES>;
 /// Context, dealer, and the hash of the participation's bytes.
 type Key = ([u8; 64], u16, [u8; 32]);
 
+/// A dealer's two participations, verified.
 #[derive(Clone)]
-struct Both {
+struct Both<C: SigningCurve> {
     base: Verified<Ristretto>,
-    network: Verified<Secp256k1>,
+    network: Verified<C>,
+}
+
+/// What was verified, by context, dealer and bytes.
+type Kept<C> = Mutex<HashMap<Key, Both<C>>>;
+
+/// A curve on which networks have their keys.
+trait OfNetwork: SigningCurve {
+    fn kept(evrf: &Evrf) -> &Kept<Self>;
+}
+
+impl OfNetwork for Secp256k1 {
+    fn kept(evrf: &Evrf) -> &Kept<Self> {
+        &evrf.secp256k1
+    }
+}
+
+impl OfNetwork for Ed25519 {
+    fn kept(evrf: &Evrf) -> &Kept<Self> {
+        &evrf.ed25519
+    }
 }
 
 /// The shipped key generation.
 #[derive(Default)]
 pub struct Evrf {
     threads: Option<NonZeroUsize>,
-    verified: Mutex<HashMap<Key, Both>>,
-    sets: Mutex<VecDeque<(Context, Arc<Set>)>>,
+    secp256k1: Kept<Secp256k1>,
+    ed25519: Kept<Ed25519>,
+    sets: Mutex<VecDeque<(Context, AnySet)>>,
 }
 
-struct Set {
+/// The parameters of a set for both curves.
+struct Set<C: SigningCurve> {
     base: Parameters<Ristretto>,
-    network: Parameters<Secp256k1>,
+    network: Parameters<C>,
+}
+
+/// A set of a network of either curve.
+#[derive(Clone)]
+enum AnySet {
+    Secp256k1(Arc<Set<Secp256k1>>),
+    Ed25519(Arc<Set<Ed25519>>),
 }
 
 impl Evrf {
@@ -66,16 +101,15 @@ impl Evrf {
         self.threads.map_or_else(Work::default, Work::threads)
     }
 
-    fn verified(&self) -> MutexGuard<'_, HashMap<Key, Both>> {
-        lock(&self.verified)
-    }
-
     /// The parameters of a set, made once: their tables take longer than a verification.
-    fn set(&self, context: &Context) -> Result<Arc<Set>, KeyGenError> {
+    fn set(&self, context: &Context) -> Result<AnySet, KeyGenError> {
         if let Some((_, set)) = lock(&self.sets).iter().find(|(known, _)| known == context) {
             return Ok(set.clone());
         }
-        let set = Arc::new(Set::new(context)?);
+        let set = match context.curve {
+            NetworkCurve::Secp256k1 => AnySet::Secp256k1(Arc::new(Set::new(context)?)),
+            NetworkCurve::Ed25519 => AnySet::Ed25519(Arc::new(Set::new(context)?)),
+        };
         let mut sets = lock(&self.sets);
         sets.truncate(MAX_SETS - 1);
         sets.push_front((context.clone(), set.clone()));
@@ -100,14 +134,14 @@ impl Evrf {
     }
 
     /// What is valid of these, by dealer; kept for the recovery.
-    fn verify_both(
+    fn verify_both<C: OfNetwork>(
         &self,
-        set: &Set,
+        set: &Set<C>,
         participations: &[(u16, ParticipationBytes)],
-    ) -> Result<HashMap<u16, Both>, KeyGenError> {
+    ) -> Result<HashMap<u16, Both<C>>, KeyGenError> {
         let (mut valid, mut base, mut network) = (HashMap::new(), Vec::new(), Vec::new());
         for (dealer, bytes) in participations {
-            let known = self.verified().get(&set.key(*dealer, bytes)).cloned();
+            let known = lock(C::kept(self)).get(&set.key(*dealer, bytes)).cloned();
             match (known, decode::<(Part, Part)>(bytes, MAX_PARTICIPATION_BYTES)) {
                 (Some(both), _) => drop(valid.insert(*dealer, both)),
                 (None, Ok((b, n))) => {
@@ -129,8 +163,35 @@ impl Evrf {
         Ok(valid)
     }
 
-    fn keep(&self, set: &Set, participations: &[(u16, ParticipationBytes)], valid: &HashMap<u16, Both>) {
-        let mut kept = self.verified();
+    /// Our keys on both curves.
+    fn recover_both<C: OfNetwork>(
+        &self,
+        set: &Set<C>,
+        own: u16,
+        secrets: Secrets<'_>,
+        dealers: &[(u16, ParticipationBytes)],
+    ) -> Result<OnBoth<C>, KeyGenError> {
+        let verified = self.verify_both(set, dealers)?;
+        if verified.len() != dealers.len() {
+            let reason = "a participation which was found valid is not: check this machine and its disk";
+            return Err(KeyGenError::Internal(reason.to_owned()));
+        }
+        let agreed: Vec<_> = dealers.iter().map(|(dealer, _)| ValidatorIndex(*dealer)).collect();
+        let base = verified.values().map(|both| both.base.clone());
+        let network = verified.values().map(|both| both.network.clone());
+        Ok((
+            recover_on(&set.base, &agreed, base, own, secrets.0)?,
+            recover_on(&set.network, &agreed, network, own, secrets.1)?,
+        ))
+    }
+
+    fn keep<C: OfNetwork>(
+        &self,
+        set: &Set<C>,
+        participations: &[(u16, ParticipationBytes)],
+        valid: &HashMap<u16, Both<C>>,
+    ) {
+        let mut kept = lock(C::kept(self));
         if kept.len() + valid.len() > MAX_VERIFIED {
             kept.clear();
         }
@@ -147,7 +208,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Set {
+impl<C: OfNetwork> Set<C> {
     fn new(context: &Context) -> Result<Self, KeyGenError> {
         let session = Session {
             chain_genesis: context.chain.0,
@@ -170,6 +231,22 @@ impl Set {
             base: Parameters::new(&session, context.threshold, &base).map_err(wrong)?,
             network: Parameters::new(&session, context.threshold, &network).map_err(wrong)?,
         })
+    }
+
+    fn participate(
+        &self,
+        own: u16,
+        secrets: Secrets<'_>,
+        work: impl Fn() -> Work<'static>,
+    ) -> Result<ParticipationBytes, KeyGenError> {
+        let own = ValidatorIndex(own);
+        let base = dkg_evrf::participate(&self.base, own, secrets.0, &mut OsRng, work());
+        let base = base.map_err(key_gen_error)?.encode();
+        let network = dkg_evrf::participate(&self.network, own, secrets.1, &mut OsRng, work());
+        let network = network.map_err(key_gen_error)?.encode();
+        let too_long = |e: processor_messages::DecodeError| KeyGenError::Internal(e.to_string());
+        let parts = (Part::new(base).map_err(too_long)?, Part::new(network).map_err(too_long)?);
+        ParticipationBytes::new(encode(&parts)).map_err(too_long)
     }
 
     fn key(&self, dealer: u16, bytes: &ParticipationBytes) -> Key {
@@ -213,15 +290,11 @@ impl KeyGeneration for Evrf {
         own: u16,
         secrets: &EmbeddedSecrets,
     ) -> Result<ParticipationBytes, KeyGenError> {
-        let set = self.set(context)?;
-        let own = ValidatorIndex(own);
-        let base = dkg_evrf::participate(&set.base, own, secrets.base(), &mut OsRng, self.work());
-        let base = base.map_err(key_gen_error)?.encode();
-        let network = dkg_evrf::participate(&set.network, own, secrets.network(), &mut OsRng, self.work());
-        let network = network.map_err(key_gen_error)?.encode();
-        let too_long = |e: processor_messages::DecodeError| KeyGenError::Internal(e.to_string());
-        let parts = (Part::new(base).map_err(too_long)?, Part::new(network).map_err(too_long)?);
-        ParticipationBytes::new(encode(&parts)).map_err(too_long)
+        let network = secrets.network(context.curve);
+        match self.set(context)? {
+            AnySet::Secp256k1(set) => set.participate(own, (secrets.base(), network), || self.work()),
+            AnySet::Ed25519(set) => set.participate(own, (secrets.base(), network), || self.work()),
+        }
     }
 
     fn verify(
@@ -229,8 +302,11 @@ impl KeyGeneration for Evrf {
         context: &Context,
         participations: &[(u16, ParticipationBytes)],
     ) -> Result<Vec<bool>, KeyGenError> {
-        let valid = self.verify_both(&*self.set(context)?, participations)?;
-        Ok(participations.iter().map(|(dealer, _)| valid.contains_key(dealer)).collect())
+        let valid: HashSet<u16> = match self.set(context)? {
+            AnySet::Secp256k1(set) => self.verify_both(&set, participations)?.into_keys().collect(),
+            AnySet::Ed25519(set) => self.verify_both(&set, participations)?.into_keys().collect(),
+        };
+        Ok(participations.iter().map(|(dealer, _)| valid.contains(dealer)).collect())
     }
 
     fn recover(
@@ -240,19 +316,18 @@ impl KeyGeneration for Evrf {
         secrets: &EmbeddedSecrets,
         dealers: &[(u16, ParticipationBytes)],
     ) -> Result<Keys, KeyGenError> {
-        let set = self.set(context)?;
-        let verified = self.verify_both(&set, dealers)?;
-        if verified.len() != dealers.len() {
-            let reason = "a participation which was found valid is not: check this machine and its disk";
-            return Err(KeyGenError::Internal(reason.to_owned()));
-        }
-        let agreed: Vec<_> = dealers.iter().map(|(dealer, _)| ValidatorIndex(*dealer)).collect();
-        let base = verified.values().map(|both| both.base.clone());
-        let network = verified.values().map(|both| both.network.clone());
-        Ok(Keys {
-            base: recover_on(&set.base, &agreed, base, own, secrets.base())?,
-            network: recover_on(&set.network, &agreed, network, own, secrets.network())?,
-        })
+        let secrets = (secrets.base(), secrets.network(context.curve));
+        let (base, network) = match self.set(context)? {
+            AnySet::Secp256k1(set) => {
+                let (base, network) = self.recover_both(&set, own, secrets, dealers)?;
+                (base, NetworkKeys::Secp256k1(network))
+            }
+            AnySet::Ed25519(set) => {
+                let (base, network) = self.recover_both(&set, own, secrets, dealers)?;
+                (base, NetworkKeys::Ed25519(network))
+            }
+        };
+        Ok(Keys { base, network })
     }
 }
 

@@ -11,7 +11,8 @@ pub use evrf::Evrf;
 
 use ::dkg::ThresholdKeys;
 use ciphersuite::group::GroupEncoding;
-use modular_frost::curve::{Ristretto, Secp256k1};
+use coordinator_base_chain::NetworkCurve;
+use modular_frost::curve::{Ciphersuite, Ed25519, Ristretto, Secp256k1};
 use processor_messages::{
     ChainGenesis, KeyBytes, KeyPair, Network, Session,
     key_gen::{Member, ParticipationBytes},
@@ -27,6 +28,8 @@ pub struct Context {
     pub chain: ChainGenesis,
     /// The network.
     pub network: Network,
+    /// The curve of its keys.
+    pub curve: NetworkCurve,
     /// Which of its sets.
     pub session: Session,
     /// Key shares needed to sign.
@@ -40,7 +43,80 @@ pub struct Keys {
     /// On the base chain's curve.
     pub base: Vec<ThresholdKeys<Ristretto>>,
     /// On the network's curve.
-    pub network: Vec<ThresholdKeys<Secp256k1>>,
+    pub network: NetworkKeys,
+}
+
+/// Keys on the curve of a network.
+pub enum NetworkKeys {
+    /// For [`NetworkCurve::Secp256k1`].
+    Secp256k1(Vec<ThresholdKeys<Secp256k1>>),
+    /// For [`NetworkCurve::Ed25519`].
+    Ed25519(Vec<ThresholdKeys<Ed25519>>),
+}
+
+fn serialized<C: Ciphersuite>(keys: &[ThresholdKeys<C>]) -> Vec<Zeroizing<Vec<u8>>> {
+    keys.iter().map(ThresholdKeys::serialize).collect()
+}
+
+fn read_keys<C: Ciphersuite>(count: u16, rest: &mut &[u8]) -> Result<Vec<ThresholdKeys<C>>, KeyGenError> {
+    let read = |_| ThresholdKeys::read(rest).map_err(|e| KeyGenError::Internal(e.to_string()));
+    (0..count).map(read).collect()
+}
+
+fn group_key<C: Ciphersuite>(keys: &[ThresholdKeys<C>]) -> Result<Vec<u8>, KeyGenError> {
+    let first = keys.first().ok_or_else(|| KeyGenError::Internal("no own key share".to_owned()))?;
+    Ok(first.group_key().to_bytes().as_ref().to_vec())
+}
+
+/// Whether each secret share is that of its verification share.
+fn all_match<C: Ciphersuite>(keys: &[ThresholdKeys<C>]) -> bool {
+    keys.iter().all(|keys| {
+        let share = C::generator() * **keys.original_secret_share();
+        share == keys.original_verification_share(keys.params().i())
+    })
+}
+
+impl NetworkKeys {
+    /// How many key shares.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Secp256k1(keys) => keys.len(),
+            Self::Ed25519(keys) => keys.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn serialized(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Secp256k1(keys) => serialized(keys),
+            Self::Ed25519(keys) => serialized(keys),
+        }
+    }
+
+    fn read(curve: NetworkCurve, count: u16, rest: &mut &[u8]) -> Result<Self, KeyGenError> {
+        Ok(match curve {
+            NetworkCurve::Secp256k1 => Self::Secp256k1(read_keys(count, rest)?),
+            NetworkCurve::Ed25519 => Self::Ed25519(read_keys(count, rest)?),
+        })
+    }
+
+    fn group_key(&self) -> Result<Vec<u8>, KeyGenError> {
+        match self {
+            Self::Secp256k1(keys) => group_key(keys),
+            Self::Ed25519(keys) => group_key(keys),
+        }
+    }
+
+    fn all_match(&self) -> bool {
+        match self {
+            Self::Secp256k1(keys) => all_match(keys),
+            Self::Ed25519(keys) => all_match(keys),
+        }
+    }
 }
 
 /// Why a key generation does not go on. An exhaustive match decides what is reported.
@@ -123,10 +199,8 @@ impl Keys {
     /// # Errors
     /// [`KeyGenError::Internal`] if there is no own key share.
     pub fn pair(&self) -> Result<KeyPair, KeyGenError> {
-        let (Some(base), Some(network)) = (self.base.first(), self.network.first()) else {
-            return Err(KeyGenError::Internal("no own key share".to_owned()));
-        };
-        let network = KeyBytes::new(network.group_key().to_bytes().to_vec());
+        let base = self.base.first().ok_or_else(|| KeyGenError::Internal("no own key share".to_owned()))?;
+        let network = KeyBytes::new(self.network.group_key()?);
         let network = network.map_err(|e| KeyGenError::Internal(e.to_string()))?;
         Ok(KeyPair { base: base.group_key().to_bytes(), network })
     }
@@ -136,20 +210,18 @@ impl Keys {
     /// # Errors
     /// [`KeyGenError::ShareMismatch`].
     pub fn check(&self) -> Result<(), KeyGenError> {
-        fn matches<C: ciphersuite::Ciphersuite>(keys: &ThresholdKeys<C>) -> bool {
-            let share = C::generator() * **keys.original_secret_share();
-            share == keys.original_verification_share(keys.params().i())
+        if all_match(&self.base) && self.network.all_match() {
+            Ok(())
+        } else {
+            Err(KeyGenError::ShareMismatch)
         }
-        let good = self.base.iter().all(matches) && self.network.iter().all(matches);
-        if good { Ok(()) } else { Err(KeyGenError::ShareMismatch) }
     }
 
     /// The keys as bytes to be sealed.
     pub fn serialize(&self) -> Zeroizing<Vec<u8>> {
         let mut bytes = Zeroizing::new(Vec::new());
         // So that growing leaves no copy behind.
-        let parts: Vec<_> = self.base.iter().map(ThresholdKeys::serialize).collect();
-        let more: Vec<_> = self.network.iter().map(ThresholdKeys::serialize).collect();
+        let (parts, more) = (serialized(&self.base), self.network.serialized());
         bytes.reserve_exact(2 + parts.iter().chain(&more).map(|p| p.len()).sum::<usize>());
         bytes.extend(u16::try_from(self.base.len()).unwrap_or(u16::MAX).to_le_bytes());
         for part in parts.iter().chain(&more) {
@@ -158,22 +230,15 @@ impl Keys {
         bytes
     }
 
-    /// Reads what [`Keys::serialize`] wrote.
+    /// Reads what [`Keys::serialize`] wrote of keys for a network of this curve.
     ///
     /// # Errors
     /// [`KeyGenError::Internal`] for anything else.
-    pub fn deserialize(bytes: &[u8]) -> Result<Self, KeyGenError> {
-        let internal = |e: std::io::Error| KeyGenError::Internal(e.to_string());
+    pub fn deserialize(curve: NetworkCurve, bytes: &[u8]) -> Result<Self, KeyGenError> {
         let (count, mut rest) =
             bytes.split_first_chunk().ok_or_else(|| KeyGenError::Internal("no keys".to_owned()))?;
         let count = u16::from_le_bytes(*count);
-        let mut keys = Self { base: Vec::new(), network: Vec::new() };
-        for _ in 0..count {
-            keys.base.push(ThresholdKeys::read(&mut rest).map_err(internal)?);
-        }
-        for _ in 0..count {
-            keys.network.push(ThresholdKeys::read(&mut rest).map_err(internal)?);
-        }
-        Ok(keys)
+        let base = read_keys(count, &mut rest)?;
+        Ok(Self { base, network: NetworkKeys::read(curve, count, &mut rest)? })
     }
 }

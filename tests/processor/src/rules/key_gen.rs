@@ -11,6 +11,7 @@
 //! GenerateKey is missing, means that our disk was lost: we ask for everything again, once a life (`PROC-5`).
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use coordinator_base_chain::NetworkCurve;
 use coordinator_store::{Read, StoreError, Table};
 use processor_messages::{
     ChainGenesis, FromProcessor, Incarnation, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network, Session,
@@ -98,10 +99,11 @@ pub struct Job {
 }
 
 impl State {
-    fn context(&self, network: Network, session: Session) -> Context {
+    fn context(&self, (network, curve): (Network, NetworkCurve), session: Session) -> Context {
         Context {
             chain: self.declared.chain,
             network,
+            curve,
             session,
             threshold: self.declared.threshold.0,
             members: self.declared.members.to_vec(),
@@ -238,7 +240,10 @@ fn decide(step: &mut Step<'_>, session: Session, state: State) -> Result<(), Err
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn next_job(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Job>, StoreError> {
+pub fn next_job(
+    db: &(impl Read + ?Sized),
+    network: (Network, NetworkCurve),
+) -> Result<Option<Job>, StoreError> {
     for (session, state) in SESSIONS.scan(db, &(), None, MAX_SESSIONS)? {
         if let Some(work) = work(db, session, &state)? {
             let embedded = state.declared.members.get(usize::from(state.own));

@@ -81,7 +81,7 @@ pub fn signing_keys(step: &Step<'_>, session: Session) -> Result<Vec<BaseKeys>, 
 pub fn load_keys(db: &(impl Read + ?Sized), me: &Identity, session: Session) -> Result<Option<Keys>, Error> {
     let Some(stored) = KEYS.get(db, &session)? else { return Ok(None) };
     let bytes = me.sealer.open(SEALED, &session.0.to_le_bytes(), &stored.sealed)?;
-    Ok(Some(Keys::deserialize(&bytes)?))
+    Ok(Some(Keys::deserialize(me.curve, &bytes)?))
 }
 
 /// The key pair which we generated, and whether the base chain has it.

@@ -16,6 +16,7 @@ pub mod key_gen;
 pub mod keys;
 pub mod signing;
 
+use coordinator_base_chain::NetworkCurve;
 use coordinator_store::{Outbox, Put, StoreError, Table, Transaction};
 use processor_messages::{
     ChainGenesis, FromProcessor, Incarnation, Intent, List, Network, Session, ToProcessor, Validator,
@@ -69,6 +70,8 @@ pub enum Error {
 pub struct Identity {
     /// The network served.
     pub network: Network,
+    /// The curve of its keys.
+    pub curve: NetworkCurve,
     /// Whose processor.
     pub validator: Validator,
     /// Which base chain.

@@ -10,6 +10,7 @@ fn config(dir: &Path, network: &str) -> Config {
     let file = |name: &str| -> PathBuf { dir.join(name) };
     Config {
         network: network.parse().unwrap(),
+        curve: NetworkCurve::Secp256k1,
         validator: Validator([3; 32]),
         chain_id: "testnet".to_owned(),
         chain: None,
@@ -61,8 +62,8 @@ fn a_bundle_is_the_same_again_and_its_keys_are_those_which_run() {
     let (secrets, bundle) = open(&config).unwrap();
     assert_eq!(bundle, first);
     assert_eq!(secrets.service.public(), first.service_key().unwrap());
-    assert_eq!(secrets.embedded.public().base, first.embedded[0].key);
-    assert_eq!(secrets.embedded.public().network, first.embedded[1].key);
+    assert_eq!(secrets.embedded.public(NetworkCurve::Secp256k1).base, first.embedded[0].key);
+    assert_eq!(secrets.embedded.public(NetworkCurve::Secp256k1).network, first.embedded[1].key);
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn nothing_secret_is_printed() {
     let (secrets, _) = open(&config).unwrap();
     let printed = format!("{secrets:?}");
     let forbidden =
-        [secrets.embedded.base.to_bytes(), secrets.embedded.network.to_bytes(), secrets.service.to_bytes()];
+        [secrets.embedded.base.to_bytes(), secrets.embedded.secq256k1.to_bytes(), secrets.service.to_bytes()];
     for secret in forbidden {
         assert!(!printed.contains(&hex::encode(secret.as_ref())));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coordinator_base_chain::signing as base_signing;
+use coordinator_base_chain::{NetworkCurve, signing as base_signing};
 use coordinator_store::{MemoryStore, Store};
 use processor_messages::{
     Attempt, BaseBlock, BatchId, ChainGenesis, FromProcessor, Incarnation, KeyPair, KeyShares, List,
@@ -40,6 +40,7 @@ pub(crate) struct Cluster {
     pub(crate) members: Vec<Member>,
     pub(crate) through: u64,
     pub(crate) grace: u32,
+    curve: NetworkCurve,
     dkg: Arc<dyn KeyGeneration>,
     log: Vec<Vec<(Validator, ParticipationBytes)>>,
 }
@@ -63,6 +64,7 @@ fn secrets(bytes: &[u8]) -> EmbeddedSecrets {
 pub(crate) fn processor_identity(index: usize) -> Identity {
     Identity {
         network: network(),
+        curve: NetworkCurve::Secp256k1,
         validator: validator(index),
         chain: CHAIN,
         incarnation: Incarnation(0),
@@ -76,10 +78,10 @@ pub(crate) fn processor(
     index: usize,
     secret: &[u8],
     incarnation: Incarnation,
-    external: ExternalNetwork,
+    (external, curve): (ExternalNetwork, NetworkCurve),
     dkg: Arc<dyn KeyGeneration>,
 ) -> Processor<MemoryStore> {
-    let me = Identity { incarnation, external, ..processor_identity(index) };
+    let me = Identity { curve, incarnation, external, ..processor_identity(index) };
     Processor::new(store.clone(), me, secrets(secret), dkg)
 }
 
@@ -90,6 +92,11 @@ impl Cluster {
     }
 
     pub(crate) fn with(weights: &[u16], dkg: Arc<dyn KeyGeneration>) -> Self {
+        Self::on(NetworkCurve::Secp256k1, weights, dkg)
+    }
+
+    /// For a network of this curve.
+    pub(crate) fn on(curve: NetworkCurve, weights: &[u16], dkg: Arc<dyn KeyGeneration>) -> Self {
         let mut nodes = Vec::new();
         let mut members = Vec::new();
         for (index, weight) in weights.iter().enumerate() {
@@ -98,13 +105,14 @@ impl Cluster {
             members.push(Member {
                 validator: validator(index),
                 shares: KeyShares(*weight),
-                embedded: secret.public(),
+                embedded: secret.public(curve),
             });
             let store = MemoryStore::default();
-            let processor = processor(&store, index, &bytes, Incarnation(0), external(), dkg.clone());
+            let processor =
+                processor(&store, index, &bytes, Incarnation(0), (external(), curve), dkg.clone());
             nodes.push(Node { store, processor, secrets: bytes });
         }
-        Self { nodes, members, through: 0, grace: 3, dkg, log: Vec::new() }
+        Self { nodes, members, through: 0, grace: 3, curve, dkg, log: Vec::new() }
     }
 
     pub(crate) fn n(&self) -> u16 {
@@ -141,7 +149,7 @@ impl Cluster {
     fn replace(&mut self, node: usize, store: MemoryStore, incarnation: Incarnation) {
         let secret = self.nodes[node].secrets.clone();
         self.nodes[node].processor =
-            processor(&store, node, &secret, incarnation, external(), self.dkg.clone());
+            processor(&store, node, &secret, incarnation, (external(), self.curve), self.dkg.clone());
         self.nodes[node].store = store;
     }
 

@@ -87,7 +87,14 @@ impl Testnet {
         let store = self.cluster.nodes[node].store.clone();
         let secret = self.cluster.secret(node);
         let external = self.external.clone();
-        let processor = processor(&store, node, secret, Incarnation(0), external, Arc::new(Evrf::default()));
+        let processor = processor(
+            &store,
+            node,
+            secret,
+            Incarnation(0),
+            (external, coordinator_base_chain::NetworkCurve::Secp256k1),
+            Arc::new(Evrf::default()),
+        );
         let (stop, stopped) = oneshot::channel();
         let service = Service::new(processor, client, Duration::from_millis(100));
         let ended = tokio::spawn(service.run(async move { drop(stopped.await) }));

@@ -44,6 +44,27 @@ fn real_keys_are_generated_by_weights_recovered_and_sign() {
     assert!(cluster.letters(3).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
 
+/// The network's keys are on the curve it has, of the length it has, and the same at every processor.
+#[test]
+fn keys_of_a_network_on_ed25519_are_generated_and_kept() {
+    let curve = NetworkCurve::Ed25519;
+    let mut cluster = Cluster::on(curve, &[2, 1, 1, 1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let all: Vec<_> = cluster.indices().map(|node| cluster.participation(node)).collect();
+    cluster.block(all);
+    cluster.work_all();
+    let pairs: Vec<_> = cluster.indices().map(|node| cluster.generated(node).unwrap()).collect();
+    assert!(pairs.windows(2).all(|two| two[0] == two[1]));
+    assert!(coordinator_base_chain::signing::is_network_key(curve, &pairs[0].network));
+    for node in cluster.indices() {
+        let keys = cluster.nodes[node].processor.keys(SESSION).unwrap().unwrap();
+        assert!(matches!(&keys.network, NetworkKeys::Ed25519(keys) if !keys.is_empty()));
+        assert_eq!(keys.network.len(), keys.base.len());
+        keys.check().unwrap();
+        assert!(Keys::deserialize(NetworkCurve::Secp256k1, &keys.serialize()).is_err());
+    }
+}
+
 #[test]
 fn a_set_which_cannot_generate_a_key_is_refused() {
     let cluster = Cluster::with(&[1], Arc::new(Evrf::default()));
@@ -80,12 +101,16 @@ fn the_parameters_of_the_latest_sets_are_kept_and_no_more() {
     cluster.declare();
     let context = cluster.nodes[0].processor.next_job().unwrap().unwrap().context;
     let evrf = Evrf::default();
-    let first = evrf.set(&context).unwrap();
-    assert!(Arc::ptr_eq(&first, &evrf.set(&context).unwrap()));
+    let set = |context: &Context| match evrf.set(context).unwrap() {
+        AnySet::Secp256k1(set) => set,
+        AnySet::Ed25519(_) => panic!("another curve"),
+    };
+    let first = set(&context);
+    assert!(Arc::ptr_eq(&first, &set(&context)));
     for session in (1..).take(MAX_SETS) {
         let other = Context { session: processor_messages::Session(session), ..context.clone() };
-        assert_ne!(evrf.set(&other).unwrap().base.context(), first.base.context());
+        assert_ne!(set(&other).base.context(), first.base.context());
     }
     assert_eq!(lock(&evrf.sets).len(), MAX_SETS);
-    assert!(!Arc::ptr_eq(&first, &evrf.set(&context).unwrap()));
+    assert!(!Arc::ptr_eq(&first, &set(&context)));
 }
