@@ -199,7 +199,7 @@ fn a_networks_key_is_a_compressed_point_and_nothing_else() {
     assert!(!signing::is_network_key(curve, &[]));
 }
 
-/// `BASE-12`: the base point of RFC 8032; no torsion, no second encoding, no identity.
+/// `BASE-40`: the base point of RFC 8032; no torsion, no second encoding, no identity.
 #[test]
 fn a_key_on_ed25519_is_of_prime_order() {
     let curve = crate::NetworkCurve::Ed25519;
