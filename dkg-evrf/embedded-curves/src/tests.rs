@@ -1,3 +1,4 @@
 //! Tests of more than one module.
 
+mod independent;
 mod laws;

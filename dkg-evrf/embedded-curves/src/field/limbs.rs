@@ -62,6 +62,13 @@ pub(crate) const fn select(a: &Limbs, b: &Limbs, mask: u64) -> Limbs {
     ]
 }
 
+/// 2^64 − 1 for 1, and 0 for 0, in a way that the compiler does not see through: otherwise it makes a branch of what is selected by
+/// the mask, where it thinks that pays.
+#[inline(always)]
+const fn mask(bit: u64) -> u64 {
+    std::hint::black_box(0u64.wrapping_sub(bit))
+}
+
 /// A choice from a bit.
 #[inline]
 pub(crate) fn choice(bit: u64) -> Choice {
@@ -73,7 +80,7 @@ pub(crate) fn choice(bit: u64) -> Choice {
 pub(crate) const fn reduce_once(a: &Limbs, carry: u64, p: &Limbs) -> Limbs {
     let (r, borrow) = sub(a, p);
     // Below p exactly if the subtraction borrows and no carry pays for it.
-    select(&r, a, 0u64.wrapping_sub(borrow & (carry ^ 1)))
+    select(&r, a, mask(borrow & (carry ^ 1)))
 }
 
 /// a + b mod p, both reduced.
@@ -87,7 +94,7 @@ pub(crate) const fn add_mod(a: &Limbs, b: &Limbs, p: &Limbs) -> Limbs {
 #[inline(always)]
 pub(crate) const fn sub_mod(a: &Limbs, b: &Limbs, p: &Limbs) -> Limbs {
     let (difference, borrow) = sub(a, b);
-    let mask = 0u64.wrapping_sub(borrow);
+    let mask = mask(borrow);
     add(&difference, &[p[0] & mask, p[1] & mask, p[2] & mask, p[3] & mask]).0
 }
 
