@@ -33,7 +33,9 @@ fn field<M: Modulus>(rng: &mut ChaCha20Rng) {
         black_box((a.invert(), a.to_bytes(), a.parity(), a == b));
         black_box(Element::<M>::from_bytes(&a.to_bytes()));
         let mut sum = Accumulator::default();
-        secrets.iter().for_each(|secret| sum.add_product(secret, &a));
+        for secret in &secrets {
+            sum.add_product(secret, &a);
+        }
         black_box(sum.reduce());
         batch_invert(&mut black_box(secrets));
     }
