@@ -116,7 +116,7 @@ impl<C: DivisorCurve> Line<C> {
         let mut inverses: Vec<_> =
             middles.iter().zip(y_squares).map(|(middle, yy)| middle.square() - yy).collect();
         inverses.extend(outputs.iter().map(|point| at(point.x()) + point.y()));
-        if inverses.iter().any(|value| bool::from(value.is_zero())) {
+        if inverses.iter().any(|value| value.eq_vartime(&Base::<C>::ZERO)) {
             return None;
         }
         batch_invert_vartime(&mut inverses);
@@ -124,9 +124,10 @@ impl<C: DivisorCurve> Line<C> {
         let middles = middles.chunks(C::DIGITS).zip(of_tables.chunks(C::DIGITS));
         let tables = tables.iter().zip(middles).map(|(table, (middles, inverses))| {
             let rows = || table.points().iter().zip(middles).zip(inverses);
-            let plus = rows().map(|((point, middle), inverse)| (*middle + point.y()) * inverse);
-            let minus = rows().map(|((point, middle), inverse)| (*middle - point.y()) * inverse);
-            plus.chain(minus).collect()
+            let mut both = Vec::with_capacity(2 * C::DIGITS);
+            both.extend(rows().map(|((point, middle), inverse)| (*middle + point.y()) * inverse));
+            both.extend(rows().map(|((point, middle), inverse)| (*middle - point.y()) * inverse));
+            both.into()
         });
         Some((tables.collect(), of_outputs.to_vec()))
     }
