@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p dkg-evrf --bench targets` prints, for both embedded curves and for each size, what it takes to prove, to verify one
 //! participation and to verify those of n different honest dealers, on one thread and on all, with the size of a participation, the
-//! peak of memory, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`. The unit U is the time of curve25519-dalek's
+//! peak of memory, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`, and as tables to
+//! `target/dkg-evrf-targets.md`. The unit U is the time of curve25519-dalek's
 //! `vartime_multiscalar_mul` over 65,536 random points on one thread, measured before each case.
 //!
 //! Arguments: sizes and curves to measure, instead of all (`-- 50,34 150,101 secp256k1`), and `--threads N` instead of as many as the
@@ -11,6 +12,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 mod case;
+mod tables;
 mod unit;
 
 use std::num::NonZeroUsize;
@@ -45,7 +47,8 @@ fn main() {
     }
     let path = target_directory().join("dkg-evrf-targets.json");
     std::fs::write(&path, serde_json::to_string_pretty(&rows).unwrap() + "\n").unwrap();
-    println!("written to {}", path.display());
+    std::fs::write(path.with_extension("md"), tables::markdown(&rows)).unwrap();
+    println!("written to {}, and tables beside it", path.display());
 }
 
 /// Sizes, curves and threads by the arguments.
