@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Instant;
 
 use dkg_evrf::{
-    Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex,
-    Verdict, Work, participate, verify_encoded,
+    Closed, Collection, Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator,
+    ValidatorIndex, Verdict, Verified, Work, participate, recover, verify_encoded,
 };
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;
@@ -62,7 +64,7 @@ fn with_peak(run: impl FnOnce() -> f64) -> (f64, u64) {
 }
 
 struct Case<C: SigningCurve> {
-    parameters: Parameters<C>,
+    parameters: Arc<Parameters<C>>,
     secrets: Vec<EmbeddedSecret>,
     rows: Vec<Value>,
 }
@@ -105,7 +107,7 @@ fn set_up<C: SigningCurve>((n, t): (u16, u16)) -> Case<C> {
     let parameters = || Parameters::<C>::new(&session, t, &validators).unwrap();
     let first = with_peak(|| shortest(1, || drop(parameters())));
     let again = with_peak(|| shortest(3, || drop(parameters())));
-    let mut case = Case { parameters: parameters(), secrets, rows: Vec::new() };
+    let mut case = Case { parameters: Arc::new(parameters()), secrets, rows: Vec::new() };
     case.add("generators", NonZeroUsize::MIN, (first.0 - again.0, first.1));
     case.add("tables", NonZeroUsize::MIN, again);
     case
@@ -129,7 +131,31 @@ fn measure<C: SigningCurve>(size: (u16, u16), threads: NonZeroUsize) -> Vec<Valu
         case.add("verify_all", *threads, measured);
     }
     parts(&mut case, |case| case.verify(&encoded, one), "verify");
+    case.add("last_to_keys", one, with_peak(|| last_to_keys(&case, &encoded)));
     case.rows
+}
+
+/// Seconds from the arrival of the last participation, all others having been verified as they came, to one's own threshold keys.
+fn last_to_keys<C: SigningCurve>(case: &Case<C>, encoded: &[Vec<u8>]) -> f64 {
+    let arrivals = (0..).map(ValidatorIndex).zip(encoded);
+    let mut collection = Collection::new(Arc::clone(&case.parameters));
+    let rng = &mut ChaCha20Rng::seed_from_u64(98);
+    let mut start = Instant::now();
+    for (dealer, bytes) in arrivals {
+        collection.arrive(dealer, bytes);
+        if collection.waiting() == encoded.len() - 1 {
+            let batch = collection.next_batch(encoded.len()).unwrap();
+            collection.record(batch.verify(rng, Work::default()).unwrap());
+            start = Instant::now();
+        }
+    }
+    let batch = collection.next_batch(1).unwrap();
+    collection.record(batch.verify(rng, Work::default()).unwrap());
+    let agreed = collection.verified().map(Verified::dealer).collect::<Vec<_>>();
+    let closed = Closed::new(&case.parameters, &agreed, collection.verified().cloned()).unwrap();
+    let keys = recover(&case.parameters, &closed, ValidatorIndex(0), &case.secrets[0]).unwrap();
+    assert_eq!((agreed.len(), keys.len()), (encoded.len(), 1));
+    start.elapsed().as_secs_f64()
 }
 
 /// The shortest times of each part in three runs on one thread; the memory is not theirs, and is not given.

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p dkg-evrf --bench targets` prints, for both embedded curves and for each size, what it takes to prove, to verify one
 //! participation and to verify those of n different honest dealers, on one thread and on all, with the size of a participation, the
-//! peak of memory, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`, and as tables to
+//! peak of memory, the time from the last participation's arrival to keys, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`, and as tables to
 //! `target/dkg-evrf-targets.md`. The unit U is the time of curve25519-dalek's
 //! `vartime_multiscalar_mul` over 65,536 random points on one thread, measured before each case.
 //!
