@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p dkg-evrf --bench targets` prints, for both embedded curves and for each size, what it takes to prove, to verify one
 //! participation and to verify those of n different honest dealers, on one thread and on all, with the size of a participation, the
-//! peak of memory, the time from the last participation's arrival to keys, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`, and as tables to
-//! `target/dkg-evrf-targets.md`. The unit U is the time of curve25519-dalek's
+//! peak of memory, the time from the last participation's arrival to keys, and the times of the parts of proving and of verifying all; and writes the same to `target/dkg-evrf-targets.json`, the parts to
+//! `target/dkg-evrf-parts.json`, and all as tables to `target/dkg-evrf-targets.md`. The unit U is the time of curve25519-dalek's
 //! `vartime_multiscalar_mul` over 65,536 random points on one thread, measured before each case.
 //!
 //! Arguments: sizes and curves to measure, instead of all (`-- 50,34 150,101 secp256k1`), and `--threads N` instead of as many as the
@@ -16,12 +16,14 @@ mod tables;
 mod unit;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 const SIZES: [(u16, u16); 5] = [(4, 3), (10, 7), (50, 34), (100, 67), (150, 101)];
+/// The operations with targets; all else that is measured goes into a file of its own.
+const TARGETS: [&str; 3] = ["prove", "verify_one", "verify_all"];
 const CURVES: [&str; 2] = ["ristretto", "secp256k1"];
 
 fn main() {
@@ -46,9 +48,15 @@ fn main() {
         }
     }
     let path = target_directory().join("dkg-evrf-targets.json");
-    std::fs::write(&path, serde_json::to_string_pretty(&rows).unwrap() + "\n").unwrap();
     std::fs::write(path.with_extension("md"), tables::markdown(&rows)).unwrap();
-    println!("written to {}, and tables beside it", path.display());
+    let (targets, parts): (Vec<Value>, Vec<Value>) =
+        rows.into_iter().partition(|row| TARGETS.iter().any(|op| row["op"] == *op));
+    let write = |path: &Path, rows: &[Value]| {
+        std::fs::write(path, serde_json::to_string_pretty(rows).unwrap() + "\n").unwrap();
+    };
+    write(&path, &targets);
+    write(&path.with_file_name("dkg-evrf-parts.json"), &parts);
+    println!("written to {}; one-time costs, parts and tables beside it", path.display());
 }
 
 /// Sizes, curves and threads by the arguments.
