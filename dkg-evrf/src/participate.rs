@@ -7,9 +7,10 @@
 //! Dealing and shares are the same after any restart or restore; the proof may differ. The caller stores a participation before it
 //! sends it.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use arithmetic_bulletproofs::{Batch, ProofCurve};
+use arithmetic_bulletproofs::ProofCurve;
 use embedded_curves::Point;
 use embedded_curves::registration::EmbeddedSecret;
 use rand_core::{CryptoRng, RngCore};
@@ -21,6 +22,7 @@ use crate::participation::{Dealing, EmbeddedElement, Participation, Seat};
 use crate::parts::part;
 use crate::proof;
 use crate::secrets::{Dealt, Secret};
+use crate::verify::verify_encoded;
 use crate::work::{Progress, Work};
 
 /// Takes part in a session as `validator`, whose embedded secret this is.
@@ -45,12 +47,15 @@ pub fn participate<C: SigningCurve>(
     let threads = work.thread_count();
     let argument = proof::prove(parameters, validator, &dealing, &dealt, &secret, rng, threads)?;
     work.report(Progress::Checking).map_err(|_| Error::Cancelled)?;
+    let participation = Participation { dealing, argument };
     let verdicts = part("prove: self-check", || {
-        let member = proof::equations(parameters, validator, &dealing, &argument).ok()?;
-        Batch::new(vec![member]).verify(&parameters.generators, rng, threads, &mut || true)
+        // What will be sent, as others will read it.
+        let bytes = participation.encode();
+        let work = NonZeroUsize::new(threads).map_or_else(Work::default, Work::threads);
+        verify_encoded(parameters, &[(validator, bytes)], rng, work)
     });
     match verdicts.as_deref() {
-        Some([true]) => Ok(Participation { dealing, argument }),
+        Ok([verdict]) if verdict.is_valid() => Ok(participation),
         _ => Err(Error::SelfCheck),
     }
 }

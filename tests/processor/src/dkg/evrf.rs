@@ -39,8 +39,8 @@ type OnBoth<C> = (Vec<ThresholdKeys<Ristretto>>, Vec<ThresholdKeys<C>>);
 /// The embedded secrets for the base chain's curve and the network's.
 type Secrets<'a> = (&'a EmbeddedSecret, &'a EmbeddedSecret);
 type Part = Bytes<MAX_PARTICIPATION_BYTES>;
-/// Context, dealer, and the hash of the participation's bytes.
-type Key = ([u8; 64], u16, [u8; 32]);
+/// Both contexts, dealer, and the hash of the participation's bytes.
+type Key = ([[u8; 64]; 2], u16, [u8; 32]);
 
 /// A dealer's two participations, verified.
 #[derive(Clone)]
@@ -250,7 +250,8 @@ impl<C: OfNetwork> Set<C> {
     }
 
     fn key(&self, dealer: u16, bytes: &ParticipationBytes) -> Key {
-        (*self.base.context(), dealer, Blake2b::<U32>::digest(&**bytes).into())
+        let contexts = [*self.base.context(), *self.network.context()];
+        (contexts, dealer, Blake2b::<U32>::digest(&**bytes).into())
     }
 }
 
