@@ -9,11 +9,13 @@
 //!
 //! The nonce is derived from the secret and the message, so signing the same bytes again yields the
 //! same signature: what was sent once can be sent again byte for byte. R is verified by recomputation
-//! over canonical encodings, so a signature has one encoding only.
+//! over canonical encodings, so a signature has one encoding only; one with the identity as R is refused. Many
+//! signatures are verified together by [`verify_batch`].
 //!
 //! What this crate deliberately does not do: threshold signatures and MuSig (`modular-frost`), and the
 //! embedded keys of the DKG (`embedded-curves`).
 
+mod batch;
 mod file;
 
 use std::fmt;
@@ -27,11 +29,22 @@ use curve25519_dalek::{
 use rand_core::{CryptoRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+pub use batch::{Claim, verify_batch};
 pub use file::{KeyFileError, read_key_file, write_key_file};
 
 /// A Schnorr signature: R, then s, both canonical.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Signature(pub [u8; 64]);
+
+impl Signature {
+    /// R's bytes, which are not those of the identity, and s; `None` if s is not canonical.
+    fn parts(&self) -> Option<([u8; 32], Scalar)> {
+        let (nonce, response) = self.0.split_at(32);
+        let (nonce, response) = (<[u8; 32]>::try_from(nonce).ok()?, <[u8; 32]>::try_from(response).ok()?);
+        let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(response))?;
+        (nonce != [0; 32]).then_some((nonce, response))
+    }
+}
 
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,13 +96,7 @@ impl PublicKey {
     /// Whether `signature` is by this key over `(domain, message)`; variable time, as nothing is secret.
     #[must_use]
     pub fn verify(&self, domain: &str, message: &[u8], signature: &Signature) -> bool {
-        let (nonce, response) = signature.0.split_at(32);
-        let (Ok(nonce), Ok(response)) = (<[u8; 32]>::try_from(nonce), <[u8; 32]>::try_from(response)) else {
-            return false;
-        };
-        let Some(response) = Option::<Scalar>::from(Scalar::from_canonical_bytes(response)) else {
-            return false;
-        };
+        let Some((nonce, response)) = signature.parts() else { return false };
         let c = challenge(domain, &nonce, &self.bytes, message);
         let expected = RistrettoPoint::vartime_double_scalar_mul_basepoint(&-c, &self.point, &response);
         expected.compress().0 == nonce
