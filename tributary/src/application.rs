@@ -48,6 +48,15 @@ pub enum Say {
     Event(String),
 }
 
+/// What a step will soon hand to [`Application::heard`], [`Application::check`] or [`Application::decided`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrived<'a> {
+    /// Gossip of a member; anything.
+    Gossip(&'a [u8]),
+    /// The body of a block.
+    Body(&'a Block),
+}
+
 /// A state machine over decided blocks. Its state lives in the store; what it keeps in memory must be
 /// bounded and may be lost.
 pub trait Application {
@@ -90,6 +99,12 @@ pub trait Application {
         members: &Members,
         input: Self::Input,
     ) -> Result<Vec<Say>, Halt>;
+
+    /// Looks at what arrived before the step that takes it, without the store: to verify signatures together and to
+    /// remember the verdicts. A hint: what the step does must not depend on it. Bodies are of authentic blocks.
+    fn prepare(&mut self, members: &Members, arrived: &[Arrived<'_>]) {
+        let _ = (members, arrived);
+    }
 
     /// Takes gossip of a member's application. The bytes are a peer's: bounded in length, else anything.
     ///

@@ -152,13 +152,28 @@ impl Block {
     /// builder signed. Says nothing about the parent, the certificate's signatures or the body's meaning.
     #[must_use]
     pub fn is_authentic(&self, members: &Members) -> bool {
+        self.is_authentic_with(members, |member, message, signature| {
+            member.key.verify(signing::BLOCK, message, signature)
+        })
+    }
+
+    pub(crate) fn is_authentic_with(
+        &self,
+        members: &Members,
+        check: impl FnOnce(&crate::Member, &[u8], &Signature) -> bool,
+    ) -> bool {
         let header = &self.header;
         let builder = members.proposer(header.height.0, header.round);
+        self.is_bound(members) && check(builder, &header.hash(members.genesis()).0, &self.signature)
+    }
+
+    /// Whether the parts are the ones the header binds, and the builder is the proposer of its round.
+    pub(crate) fn is_bound(&self, members: &Members) -> bool {
+        let header = &self.header;
         (self.body.len() <= members.limits().body())
-            && (builder.validator == header.proposer)
+            && (members.proposer(header.height.0, header.round).validator == header.proposer)
             && (header.former == self.former.as_ref().map_or([0; 32], Certificate::hash))
             && (header.body == Self::body_hash(&self.body))
-            && builder.key.verify(signing::BLOCK, &header.hash(members.genesis()).0, &self.signature)
     }
 }
 

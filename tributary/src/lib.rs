@@ -21,6 +21,16 @@
 //! for output in outputs { perform(output) }                            // only now, in order
 //! ```
 //!
+//! or, for all that waits, in one step, with what needs no store done before it:
+//!
+//! ```text
+//! let inputs = node.prepare(inputs);                                   // decodes, verifies signatures together
+//! let (outputs, commit) = store.write(|txn| {
+//!   for input in inputs { node.take(txn, input)? }
+//!   node.outputs()
+//! })?;
+//! ```
+//!
 //! * [`Node::open`]`(txn, members, key, application, Open { config, store_is_current })` at boot yields the
 //!   node and its first outputs; the same rule: commit, wait, perform.
 //! * If `step` returns [`Halt`], or the store does, the node refuses every further step. The driver records
@@ -45,11 +55,16 @@
 //!   fn open(txn: &mut dyn Transaction, members: Members, key: SecretKey, application: A, open: Open)
 //!     -> Result<(Node<A>, Vec<Output>), Halt>;
 //!   fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt>;
+//!   fn prepare(&mut self, inputs: Vec<Input<A::Input>>) -> Vec<Prepared<A::Input>>;
+//!   fn take(&mut self, txn: &mut dyn Transaction, input: Prepared<A::Input>) -> Result<(), Halt>;
+//!   fn outputs(&mut self) -> Result<Vec<Output>, Halt>;
 //!   fn application(&self) -> &A;
 //!   fn status(&self) -> Status;     // height, round, latest decided, recovering, peers' heights
 //! }
 //! fn record_halt(txn, genesis, &Halt);   fn halted(db, genesis) -> Option<Halt>;   fn clear_halt(txn, genesis);
 //! fn prune(txn, genesis, limit) -> Result<bool, StoreError>;          // of a retired set; true when done
+//! fn is_retired(db, genesis) -> Result<bool, StoreError>;             // such a chain is not opened again
+//! chain::slash(txn, genesis, validator);                              // skip its transactions from now on
 //! Chain::new(key: SecretKey, ChainConfig) -> Chain;                    // impl Application<Input = ChainInput>
 //! chain::transactions(&Block) -> Result<Vec<Transaction>, DecodeError>;
 //! chain::handleable(db, genesis) -> Result<TributaryBlock, StoreError>; // greatest height to handle
@@ -57,8 +72,7 @@
 //!
 //! # What it deliberately does not do
 //!
-//! No clock, socket, file, thread, or random source; no meaning of payloads; no slashing. Signatures are
-//! verified one by one, each once.
+//! No clock, socket, file, thread, or random source; no meaning of payloads; no slashing.
 //!
 //! # What callers must uphold
 //!
@@ -87,7 +101,7 @@ mod transaction;
 mod verified;
 mod wire;
 
-pub use application::{Application, Built, Say, Slot, Verdict};
+pub use application::{Application, Arrived, Built, Say, Slot, Verdict};
 pub use block::{Block, BlockHash, Certificate, DECIDED, DecidedBlock, Header};
 pub use chain::{Chain, ChainConfig, ChainInput};
 pub use consensus::ENGINE_LOG_TARGET;
@@ -98,8 +112,8 @@ pub use members::{
     MembersError,
 };
 pub use merkle::merkle_root;
-pub use node::{Node, Open, Status, clear_halt, halted, latest_decided, record_halt};
-pub use prune::prune;
+pub use node::{Node, Open, Prepared, Status, clear_halt, halted, latest_decided, record_halt};
+pub use prune::{is_retired, prune};
 pub use spec::{Spec, SpecValidator};
 pub use transaction::{
     Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,

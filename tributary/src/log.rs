@@ -4,7 +4,7 @@
 use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::Genesis;
 
-use crate::{Block, BlockHash, prune::clear, wire::Entry};
+use crate::{Block, BlockHash, prune::Pruning, wire::Entry};
 
 const LOG: Table<(Genesis, u64, u32), Entry> = Table::new("tributary/log");
 const BODIES: Table<(Genesis, u64, [u8; 32]), Block> = Table::new("tributary/bodies");
@@ -87,7 +87,7 @@ pub(crate) fn bodies(
     Ok(rows.into_iter().map(|((_, _, hash), block)| (BlockHash(hash), block)).collect())
 }
 
-pub(crate) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
-    let log = clear(&LOG, txn, genesis, limit)?;
-    Ok(clear(&BODIES, txn, genesis, limit)? && log)
+pub(crate) fn prune(txn: &mut dyn Transaction, pruning: &mut Pruning) -> Result<(), StoreError> {
+    pruning.clear(&LOG, txn)?;
+    pruning.clear(&BODIES, txn)
 }

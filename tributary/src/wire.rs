@@ -11,6 +11,14 @@ const OVERHEAD: usize = 64 * 1024;
 /// The most decided blocks of one answer.
 pub(crate) const MAX_BLOCKS: usize = 32;
 
+/// The most messages of the application in one broadcast.
+pub(crate) const MOST_TOGETHER: usize = 1_024;
+/// Bytes that they take at most.
+pub(crate) const TOGETHER_BYTES: usize = 64 * 1024;
+
+/// A message of the application.
+pub(crate) type Said = Bytes<{ MAX_TRANSACTION_BYTES + OVERHEAD }>;
+
 /// A signed vote.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Vote {
@@ -62,7 +70,9 @@ pub(crate) enum Message {
     Block(Box<Block>),
     /// The sender's latest decided height; only a hint whom to ask.
     Height(u64),
-    Application(Bytes<{ MAX_TRANSACTION_BYTES + OVERHEAD }>),
+    Application(Said),
+    /// What the application says in one step, so that it costs one broadcast.
+    Applications(List<Said, MOST_TOGETHER>),
 }
 
 impl Message {
@@ -77,6 +87,7 @@ impl Message {
             Some(2 | 3) => OVERHEAD,
             Some(4) => limits.body().saturating_add(OVERHEAD),
             Some(6) => limits.transaction().saturating_add(OVERHEAD),
+            Some(7) => TOGETHER_BYTES.saturating_add(OVERHEAD),
             _ => return Err(DecodeError::Malformed("no such kind of message".to_owned())),
         };
         decode(bytes, limit)

@@ -84,19 +84,22 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Table<K, V> {
         Ok(entries)
     }
 
-    /// Removes up to `limit` entries whose keys begin with the leading parts `scope`; returns how many.
+    /// Removes up to `limit` entries whose keys begin with the leading parts `scope`, whether they decode or not;
+    /// returns how many.
     ///
     /// # Errors
-    /// [`StoreError`] if the disk fails or an entry does not decode.
+    /// [`StoreError`] if the disk fails.
     pub fn clear(
         &self,
         txn: &mut (impl Transaction + ?Sized),
         scope: &impl Key,
         limit: usize,
     ) -> Result<usize, StoreError> {
-        let entries = self.scan(txn, scope, None, limit)?;
+        let mut prefix = self.prefix();
+        scope.encode_to(&mut prefix);
+        let entries = txn.scan(&prefix, &prefix, limit)?;
         for (key, _) in &entries {
-            self.delete(txn, key);
+            txn.delete(key);
         }
         Ok(entries.len())
     }

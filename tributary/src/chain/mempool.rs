@@ -127,6 +127,20 @@ impl Mempool {
         self.evidence.get(&evidence.validator) == Some(evidence)
     }
 
+    /// Who signed or brought something that waits.
+    pub(super) fn authors(&self) -> BTreeSet<Validator> {
+        let brought = self.unsigned.values().map(|(_, from)| *from);
+        self.signed.keys().copied().chain(brought).collect()
+    }
+
+    /// Forgets what a validator signed or brought; evidence against it stays.
+    pub(super) fn forget(&mut self, validator: &Validator) {
+        self.signed.remove(validator);
+        self.signed_load.remove(validator);
+        self.unsigned.retain(|_, (_, from)| from != validator);
+        self.unsigned_load.remove(validator);
+    }
+
     /// What a block of `body` bytes at this height is filled with, in its order, so that nobody crowds out
     /// others: evidence; unsigned ones within their share; of each signer what fits into an equal share of
     /// the body; then the rest, one of each signer in turn. Who comes first moves with the height.

@@ -26,7 +26,7 @@ use processor_messages::{Bytes, Genesis, List, Validator, decode, encode};
 
 use crate::{
     Application, Block, Built, DecidedBlock, Evidence, Halt, Kind, Members, Order, Payload, Say,
-    SignedTransaction, Slot, Transaction, Verdict, merkle_root,
+    SignedTransaction, Slot, Transaction, Verdict, merkle_root, prune::Pruning,
 };
 use mempool::Mempool;
 use provided::{Announced, Holding};
@@ -34,7 +34,7 @@ use rules::Changes;
 
 pub use provided::MAX_KINDS;
 pub use queries::{
-    agreed_count, handleable, has_equivocated, own_next, own_waiting, provided_count, state_hash,
+    agreed_count, handleable, has_equivocated, is_slashed, own_next, own_waiting, provided_count, state_hash,
     transactions,
 };
 
@@ -107,8 +107,15 @@ enum Gossip {
 /// Transactions in a block's body.
 type Body = List<Transaction, MAX_TRANSACTIONS>;
 
-pub(crate) fn prune(txn: &mut dyn Txn, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
-    rows::prune(txn, genesis, limit)
+pub(crate) fn prune(txn: &mut dyn Txn, pruning: &mut Pruning) -> Result<(), StoreError> {
+    rows::prune(txn, pruning)
+}
+
+/// Notes that the rules above this chain have slashed a validator fatally: from the step of this call on, this node
+/// neither keeps nor proposes transactions of it, nor unsigned ones that it brings (`TRIB-31`). Which blocks are valid
+/// does not change, so members may note it at different times. Noting it again changes nothing.
+pub fn slash(txn: &mut dyn Txn, genesis: Genesis, validator: Validator) {
+    rows::SLASHED.put(txn, &(genesis, validator), &());
 }
 
 /// The application of a tributary.
@@ -141,9 +148,9 @@ impl Chain {
     ) -> Result<Vec<Say>, Halt> {
         let genesis = members.genesis();
         let key = (genesis, order.to_vec());
-        if has_equivocated(txn, genesis, self.me)? {
+        if rows::is_barred(txn, genesis, self.me)? {
             return Ok(vec![Say::Event(
-                "this validator equivocated; its transactions are not sent".to_owned(),
+                "this validator equivocated or is slashed; its transactions are not sent".to_owned(),
             )]);
         }
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
@@ -214,13 +221,14 @@ impl Chain {
                 }
             }
             Transaction::Unsigned(_) => {
-                if rows::UNSIGNED.get(db, &(genesis, transaction.hash().0))?.is_none() {
+                let known = rows::UNSIGNED.get(db, &(genesis, transaction.hash().0))?.is_some();
+                if !known && !rows::is_barred(db, genesis, from)? {
                     self.mempool.add_unsigned(members, from, transaction);
                 }
             }
             Transaction::Signed(signed) => {
                 let next = rows::nonce(db, genesis, signed.signer, &signed.order)?;
-                if !has_equivocated(db, genesis, signed.signer)? {
+                if !rows::is_barred(db, genesis, signed.signer)? {
                     self.mempool.add_signed(members, next, transaction, signed);
                 }
             }
@@ -233,7 +241,8 @@ impl Chain {
         let genesis = members.genesis();
         let mut says = Vec::new();
         let mut room = members.limits().transaction().saturating_mul(2);
-        for ((_, order, nonce), signed) in rows::OWN.scan(db, &genesis, None, MOST_OWN)? {
+        let most = if rows::is_barred(db, genesis, self.me)? { 0 } else { MOST_OWN };
+        for ((_, order, nonce), signed) in rows::OWN.scan(db, &genesis, None, most)? {
             let order = Bytes::new(order).map_err(|e| Halt::new(e.to_string()))?;
             if rows::nonce(db, genesis, self.me, &order)? != nonce {
                 continue;
@@ -250,6 +259,16 @@ impl Chain {
             says.push(gossip(Transaction::Evidence(evidence)));
         }
         Ok(says)
+    }
+
+    /// Forgets what waits of those who may say nothing any more.
+    fn forget_barred(&mut self, db: &(impl Read + ?Sized), genesis: Genesis) -> Result<(), StoreError> {
+        for validator in self.mempool.authors() {
+            if rows::is_barred(db, genesis, validator)? {
+                self.mempool.forget(&validator);
+            }
+        }
+        Ok(())
     }
 
     /// After a block: forgets what it settled, and sends what waited for it.
@@ -278,7 +297,9 @@ impl Chain {
                     }
                     rows::OWN.delete(txn, &place);
                     let next = signed.nonce.saturating_add(1);
-                    if let Some(next) = rows::OWN.get(txn, &(genesis, order, next))? {
+                    if let Some(next) = rows::OWN.get(txn, &(genesis, order, next))?
+                        && !rows::is_barred(txn, genesis, self.me)?
+                    {
                         says.push(self.send_own(members, Transaction::Signed(next)));
                     }
                 }
@@ -287,6 +308,7 @@ impl Chain {
             self.mempool.settled(transaction);
         }
         self.announced.prune(txn, genesis)?;
+        self.forget_barred(txn, genesis)?;
         Ok(says)
     }
 }
@@ -300,6 +322,7 @@ impl Application for Chain {
 
     fn build(&mut self, db: &dyn Read, members: &Members, slot: Slot) -> Result<Built, Halt> {
         let genesis = members.genesis();
+        self.forget_barred(db, genesis)?;
         let mut body = rules::Filler::new(db, members, slot);
         if slot.round == 0 {
             for transaction in self.announced.includable(db, members)? {

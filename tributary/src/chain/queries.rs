@@ -38,6 +38,14 @@ pub fn has_equivocated(db: &dyn Read, genesis: Genesis, validator: Validator) ->
     Ok(rows::EQUIVOCATED.get(db, &(genesis, validator))?.is_some())
 }
 
+/// Whether [`slash`](super::slash) was called for a validator here.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn is_slashed(db: &dyn Read, genesis: Genesis, validator: Validator) -> Result<bool, StoreError> {
+    Ok(rows::SLASHED.get(db, &(genesis, validator))?.is_some())
+}
+
 /// How many of a kind were provided here; the next has this ordinal.
 ///
 /// # Errors

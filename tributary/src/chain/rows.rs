@@ -3,7 +3,7 @@
 use coordinator_store::{Read, StoreError, Table, Transaction as Txn};
 use processor_messages::{Genesis, Validator};
 
-use crate::{Evidence, Order, Payload, SignedTransaction, prune::clear};
+use crate::{Evidence, Order, Payload, SignedTransaction, prune::Pruning};
 
 // Replicated: functions of the decided blocks alone.
 
@@ -37,6 +37,9 @@ pub(super) const OWN_NEXT: Table<(Genesis, Vec<u8>), u32> = Table::new("tributar
 /// Evidence of ours not included yet.
 pub(super) const EVIDENCE: Table<(Genesis, Validator), Evidence> = Table::new("tributary/evidence");
 
+/// Whom the rules above the chain have slashed fatally.
+pub(super) const SLASHED: Table<(Genesis, Validator), ()> = Table::new("tributary/slashed");
+
 /// The next nonce of a signer's order.
 pub(super) fn nonce(
     db: &(impl Read + ?Sized),
@@ -47,19 +50,29 @@ pub(super) fn nonce(
     Ok(NONCES.get(db, &(genesis, signer, order.to_vec()))?.unwrap_or(0))
 }
 
-pub(super) fn prune(txn: &mut dyn Txn, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
-    let mut done = clear(&NONCES, txn, genesis, limit)?;
-    done &= clear(&UNSIGNED, txn, genesis, limit)?;
-    done &= clear(&EQUIVOCATED, txn, genesis, limit)?;
-    done &= clear(&AGREED, txn, genesis, limit)?;
-    done &= clear(&AGREED_COUNT, txn, genesis, limit)?;
-    done &= clear(&LOCAL, txn, genesis, limit)?;
-    done &= clear(&LOCAL_COUNT, txn, genesis, limit)?;
-    done &= clear(&REQUIRES, txn, genesis, limit)?;
-    done &= clear(&OWN, txn, genesis, limit)?;
-    done &= clear(&OWN_NEXT, txn, genesis, limit)?;
-    done &= clear(&EVIDENCE, txn, genesis, limit)?;
-    STATE.delete(txn, &genesis);
-    HANDLEABLE.delete(txn, &genesis);
-    Ok(done)
+/// Whether nothing of this validator's is to be proposed, or kept until somebody does.
+pub(super) fn is_barred(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    validator: Validator,
+) -> Result<bool, StoreError> {
+    let key = (genesis, validator);
+    Ok(EQUIVOCATED.get(db, &key)?.is_some() || SLASHED.get(db, &key)?.is_some())
+}
+
+pub(super) fn prune(txn: &mut dyn Txn, pruning: &mut Pruning) -> Result<(), StoreError> {
+    pruning.clear(&NONCES, txn)?;
+    pruning.clear(&UNSIGNED, txn)?;
+    pruning.clear(&EQUIVOCATED, txn)?;
+    pruning.clear(&AGREED, txn)?;
+    pruning.clear(&AGREED_COUNT, txn)?;
+    pruning.clear(&STATE, txn)?;
+    pruning.clear(&LOCAL, txn)?;
+    pruning.clear(&LOCAL_COUNT, txn)?;
+    pruning.clear(&REQUIRES, txn)?;
+    pruning.clear(&HANDLEABLE, txn)?;
+    pruning.clear(&OWN, txn)?;
+    pruning.clear(&OWN_NEXT, txn)?;
+    pruning.clear(&EVIDENCE, txn)?;
+    pruning.clear(&SLASHED, txn)
 }

@@ -84,7 +84,6 @@ impl Effects {
     }
 
     pub(super) fn start(&mut self, log: Log, height: u64, entries: &[Entry]) -> Result<(), Halt> {
-        self.verified.rotate();
         self.log = log;
         self.height = height;
         self.named.clear();
@@ -208,7 +207,9 @@ impl Effects {
     fn verify_commit(&mut self, certificate: &CommitCertificate<Ctx>) -> bool {
         let certificate = convert::certificate_out(certificate);
         let (members, verified) = (&self.members, &mut self.verified);
-        certificate.verify_with(members, |member, message, s| verified.check(member, message, s))
+        certificate.verify_with(members, |member, message, signature| {
+            verified.check(member, signing::CONSENSUS, message, signature)
+        })
     }
 
     fn verify_polka(&mut self, polka: &PolkaCertificate<Ctx>) -> bool {
@@ -262,7 +263,7 @@ impl Effects {
     fn sign(&mut self, message: &[u8]) -> Signature {
         let signature = self.key.sign(signing::CONSENSUS, message);
         if let Some(member) = self.member() {
-            self.verified.own(&member, message, &signature);
+            self.verified.own(&member, signing::CONSENSUS, message, &signature);
         }
         signature
     }
@@ -311,7 +312,7 @@ impl Effects {
             }
         };
         let Some(member) = self.members.get(&address) else { return false };
-        self.verified.check(member, &bytes, &message.signature)
+        self.verified.check(member, signing::CONSENSUS, &bytes, &message.signature)
     }
 
     /// The weight of distinct members who signed; `None` if any of it is wrong.
@@ -321,8 +322,8 @@ impl Effects {
         for vote in votes {
             let message = self.vote_message(&vote.message);
             let member = self.members.get(&vote.message.address.0)?;
-            let valid =
-                seen.insert(member.validator) && self.verified.check(member, &message, &vote.signature);
+            let valid = seen.insert(member.validator)
+                && self.verified.check(member, signing::CONSENSUS, &message, &vote.signature);
             if !valid {
                 return None;
             }

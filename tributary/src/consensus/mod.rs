@@ -8,6 +8,7 @@
 //! block, and bodies are messages of ours. Blocks fetched with their certificate do not pass through it: the
 //! node applies them and starts the next height.
 
+pub(crate) mod claims;
 mod context;
 mod convert;
 mod effects;
@@ -24,14 +25,16 @@ use processor_messages::{Validator, encode};
 use std::time::Duration;
 
 use crate::{
-    BlockHash, Certificate, Config, Evidence, Halt, Header, Members, Step, Timer,
+    Block, BlockHash, Certificate, Config, Evidence, Halt, Header, Members, Timer,
     log::Log,
     signing,
+    verified::Claims,
     wire::{self, Entry, TimeoutStep},
 };
 
 /// Under which target the engine logs every vote, for a log filter to quiet.
 pub const ENGINE_LOG_TARGET: &str = "arc_malachitebft_core_consensus";
+use claims::vote_message;
 use context::{Address, Ctx, CtxMembers, Height};
 use effects::Effects;
 
@@ -273,14 +276,11 @@ impl Consensus {
     /// Whether a member signed this vote; remembers that it did.
     pub(crate) fn check_vote(&mut self, vote: &wire::Vote) -> bool {
         let members = Arc::clone(&self.effects.members);
-        let message = match vote.step {
-            Step::Prevote => signing::prevote,
-            Step::Precommit => signing::precommit,
-        };
-        let message = message(members.genesis(), vote.height, vote.round, vote.value, vote.address);
+        let message = vote_message(members.genesis(), vote);
+        let verified = &mut self.effects.verified;
         members
             .get(&vote.address)
-            .is_some_and(|member| self.effects.verified.check(member, &message, &vote.signature))
+            .is_some_and(|member| verified.check(member, signing::CONSENSUS, &message, &vote.signature))
     }
 
     /// Whether the proposer of its round signed this proposal; remembers that it did.
@@ -290,6 +290,7 @@ impl Consensus {
         (member.validator == proposal.address)
             && self.effects.verified.check(
                 member,
+                signing::CONSENSUS,
                 &effects::proposal_message(members.genesis(), proposal),
                 &proposal.signature,
             )
@@ -299,8 +300,23 @@ impl Consensus {
     pub(crate) fn check_certificate(&mut self, certificate: &Certificate) -> bool {
         let members = Arc::clone(&self.effects.members);
         let verified = &mut self.effects.verified;
-        certificate
-            .verify_with(&members, |member, message, signature| verified.check(member, message, signature))
+        certificate.verify_with(&members, |member, message, signature| {
+            verified.check(member, signing::CONSENSUS, message, signature)
+        })
+    }
+
+    /// Whether a block's parts and signature are its builder's; the signature is verified once.
+    pub(crate) fn check_block(&mut self, block: &Block) -> bool {
+        let members = Arc::clone(&self.effects.members);
+        let verified = &mut self.effects.verified;
+        block.is_authentic_with(&members, |member, message, signature| {
+            verified.check(member, signing::BLOCK, message, signature)
+        })
+    }
+
+    /// Verifies what was claimed, together, so that the checks above find it done.
+    pub(crate) fn verify_all(&mut self, claims: Claims<'_>) {
+        self.effects.verified.verify_all(claims.into_inner());
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The most blocks kept of one consensus round which nothing names: a proposer can sign many.
-const UNNAMED_PER_ROUND: usize = 2;
+pub(super) const UNNAMED_PER_ROUND: usize = 2;
 
 /// An undecided block whose body is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -97,7 +97,7 @@ impl<A: Application> Core<A> {
     /// Takes a block of the height in progress.
     pub(super) fn take_block(&mut self, txn: &mut dyn Transaction, block: &Block) -> Result<(), Halt> {
         let hash = block.header.hash(self.members.genesis());
-        if self.held.contains_key(&hash) || !self.admits(block, hash) || !block.is_authentic(&self.members) {
+        if self.held.contains_key(&hash) || !self.admits(block, hash) || !self.consensus.check_block(block) {
             return Ok(());
         }
         log::put_body(txn, self.members.genesis(), hash, block);
@@ -212,7 +212,7 @@ impl<A: Application> Core<A> {
         let proven = (block.header.height.0 == next)
             && (certificate.height.0 == next)
             && (certificate.block == block.header.hash(self.members.genesis()))
-            && block.is_authentic(&self.members)
+            && self.consensus.check_block(block)
             && self.consensus.check_certificate(certificate);
         if !proven {
             return Ok(false);
@@ -249,6 +249,7 @@ impl<A: Application> Core<A> {
         for hash in std::mem::take(&mut self.held).into_keys() {
             log::delete_body(txn, genesis, height.0, hash);
         }
+        self.forget_looked_at();
         self.recovered(txn);
         self.outputs.push(Output::Decided(height));
         // Who missed a precommit learns that it is behind.

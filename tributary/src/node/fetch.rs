@@ -46,6 +46,11 @@ impl Peers {
         &self.heights
     }
 
+    /// Whether an answer of this member may still come.
+    pub(super) fn owes(&self, validator: &Validator) -> bool {
+        self.owing.contains(validator)
+    }
+
     fn is_behind(&self, decided: u64) -> bool {
         self.heights.values().any(|height| *height > decided)
     }
@@ -188,14 +193,11 @@ impl<A: Application> Core<A> {
         &mut self,
         txn: &mut dyn Transaction,
         from: Validator,
-        bytes: &[u8],
+        answer: Option<Answer>,
     ) -> Result<(), Halt> {
-        if self.members.get(&from).is_none() {
-            return Ok(());
-        }
-        match Answer::decode(bytes, self.members.limits()) {
-            Ok(Answer::Status(certificate)) => self.reported(txn, from, certificate.as_ref()),
-            Ok(Answer::Blocks(blocks)) if self.peers.owing.remove(&from) => {
+        match answer {
+            Some(Answer::Status(certificate)) => self.reported(txn, from, certificate.as_ref()),
+            Some(Answer::Blocks(blocks)) if self.peers.owing.remove(&from) => {
                 self.peers.asked = self.peers.asked.filter(|asked| *asked != from);
                 let before = self.tip.height;
                 for decided in blocks {
@@ -209,13 +211,13 @@ impl<A: Application> Core<A> {
                     self.peers.heights.remove(&from);
                 }
             }
-            Ok(Answer::Body(block)) => {
+            Some(Answer::Body(block)) => {
                 if (self.phase == Phase::Running) && (block.header.height.0 == self.next()) {
                     self.take_block(txn, &block)?;
                 }
             }
-            Ok(Answer::Blocks(_)) => {}
-            Err(_) => {
+            Some(Answer::Blocks(_)) => {}
+            None => {
                 self.peers.heights.remove(&from);
             }
         }

@@ -1,7 +1,7 @@
 //! Broadcasts of members: which height they are for, and what happens to them.
 //!
 //! A message of the height in progress goes to the core, one of the next height is kept if its signature is
-//! valid, and any later one only says that its author is ahead. Non-members and malformed bytes are dropped.
+//! valid, and any later one only says that its author is ahead. Non-members and malformed bytes were dropped before.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl Message {
             Self::Polka(polka) => Some(polka.height),
             Self::Round(votes) => Some(votes.height),
             Self::Block(block) => Some(block.header.height.0),
-            Self::Height(_) | Self::Application(_) => None,
+            Self::Height(_) | Self::Application(_) | Self::Applications(_) => None,
         }
     }
 }
@@ -33,25 +33,24 @@ impl<A: Application> Core<A> {
         &mut self,
         txn: &mut dyn Transaction,
         from: Validator,
-        bytes: &[u8],
+        message: Message,
     ) -> Result<(), Halt> {
-        if (from == self.me) || self.members.get(&from).is_none() {
-            return Ok(());
-        }
-        match Message::decode(bytes, self.members.limits()) {
-            Err(_) => Ok(()),
-            Ok(Message::Height(height)) => {
+        match message {
+            Message::Height(height) => {
                 self.peers.saw(from, height);
                 Ok(())
             }
-            Ok(Message::Application(bytes)) => {
-                let members = Arc::clone(&self.members);
-                let says = self.application.heard(txn, &members, from, &bytes)?;
-                self.say(says);
-                Ok(())
-            }
-            Ok(message) => self.consensus_message(txn, from, message),
+            Message::Application(bytes) => self.heard(txn, from, &bytes),
+            Message::Applications(list) => list.iter().try_for_each(|bytes| self.heard(txn, from, bytes)),
+            message => self.consensus_message(txn, from, message),
         }
+    }
+
+    fn heard(&mut self, txn: &mut dyn Transaction, from: Validator, bytes: &[u8]) -> Result<(), Halt> {
+        let members = Arc::clone(&self.members);
+        let says = self.application.heard(txn, &members, from, bytes)?;
+        self.say(says);
+        Ok(())
     }
 
     fn consensus_message(
@@ -102,7 +101,7 @@ impl<A: Application> Core<A> {
             && match &message {
                 Message::Vote(vote) => self.consensus.check_vote(vote),
                 Message::Proposal(proposal) => self.consensus.check_proposal(proposal),
-                Message::Block(block) => block.is_authentic(&self.members),
+                Message::Block(block) => self.consensus.check_block(block),
                 _ => false,
             };
         if valid {
@@ -118,7 +117,7 @@ impl<A: Application> Core<A> {
             Message::Polka(polka) => self.consensus.polka(txn, &polka),
             Message::Round(votes) => self.consensus.round_votes(txn, &votes),
             Message::Block(block) => self.take_block(txn, &block),
-            Message::Height(_) | Message::Application(_) => Ok(()),
+            Message::Height(_) | Message::Application(_) | Message::Applications(_) => Ok(()),
         }
     }
 }

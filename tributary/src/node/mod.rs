@@ -8,6 +8,7 @@
 //!
 //! * `blocks`: building, judging, deciding, applying;
 //! * `bodies`: asking for the body of a block in progress that was lost on the way;
+//! * `prepare`: decoding and verifying what arrived, before the step;
 //! * `messages`: which height a message is for, and what happens to it;
 //! * `fetch`: finding out that we are behind, fetching blocks, and the recovery of a store that may be old.
 
@@ -15,6 +16,7 @@ mod blocks;
 mod bodies;
 mod fetch;
 mod messages;
+mod prepare;
 mod rows;
 
 use std::{
@@ -26,19 +28,22 @@ use std::{
 
 use coordinator_keys::SecretKey;
 use coordinator_store::{Read, Transaction};
-use processor_messages::{Bytes, TributaryBlock, Validator};
+use processor_messages::{Bytes, List, TributaryBlock, Validator};
 
 use crate::{
     Application, BlockHash, Config, Halt, Input, Members, Output, Say, Timer,
     consensus::{Act, Consensus},
+    is_retired,
     log::{self, Log},
-    wire::Message,
+    wire::{MOST_TOGETHER, Message, Said, TOGETHER_BYTES},
 };
 use blocks::Held;
 use bodies::Bodies;
 use fetch::{Peers, Recovery};
+use prepare::{LookedAt, Ready};
 use rows::Tip;
 
+pub use prepare::Prepared;
 pub(crate) use rows::forget;
 pub use rows::{clear_halt, halted, latest_decided, record_halt};
 
@@ -98,6 +103,9 @@ struct Core<A: Application> {
     peers: Peers,
     bodies: Bodies,
     recovery: Option<Recovery>,
+    looked_at: LookedAt,
+    /// What the application says in this step.
+    said: Vec<Said>,
     outputs: Vec<Output>,
 }
 
@@ -105,7 +113,7 @@ impl<A: Application> Node<A> {
     /// Opens the chain: replays the log of the height in progress, and says again what was said.
     ///
     /// # Errors
-    /// [`Halt`] if the chain halted before, its rows are damaged, or `key` is not a member's.
+    /// [`Halt`] if the chain halted before, it is retired, its rows are damaged, or `key` is not a member's.
     pub fn open(
         txn: &mut dyn Transaction,
         members: Members,
@@ -115,6 +123,11 @@ impl<A: Application> Node<A> {
     ) -> Result<(Self, Vec<Output>), Halt> {
         if let Some(halt) = halted(txn, members.genesis())? {
             return Err(halt);
+        }
+        if is_retired(txn, members.genesis())? {
+            return Err(Halt::new(
+                "this tributary is retired and its rows are deleted; nothing is to be done, it is not opened again",
+            ));
         }
         let me = Validator(key.public().to_bytes());
         if members.get(&me).is_none() {
@@ -128,22 +141,54 @@ impl<A: Application> Node<A> {
             Ok(core)
         }));
         let mut core = opened.unwrap_or_else(|panic| Err(panicked(&panic)))?;
-        let outputs = std::mem::take(&mut core.outputs);
+        let outputs = core.take_outputs();
         Ok((Self { core, halted: None }, outputs))
     }
 
-    /// Takes one input. On success the driver commits the transaction, waits until that is durable, and
-    /// performs the outputs in order. After an error the node takes nothing more; nothing of the failed
-    /// step may be committed. The same holds if the commit fails: drop the node then.
+    /// Takes one input in a step of its own: [`Node::prepare`], [`Node::take`] and [`Node::outputs`] in one. On
+    /// success the driver commits the transaction, waits until that is durable, and performs the outputs in order.
+    /// After an error the node takes nothing more; nothing of the failed step may be committed. The same holds if the
+    /// commit fails: drop the node then.
     ///
     /// # Errors
     /// [`Halt`] with the reason, also one of an earlier step.
     pub fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt> {
+        for prepared in self.prepare(vec![input]) {
+            self.take(txn, prepared)?;
+        }
+        self.outputs()
+    }
+
+    /// Looks at inputs which one step will take, before that step and without its store: decodes them, and verifies
+    /// their signatures together (`TRIB-32`). Returns them in order; nothing after an error, which the step returns.
+    pub fn prepare(&mut self, inputs: Vec<Input<A::Input>>) -> Vec<Prepared<A::Input>> {
+        let prepared = self.guarded(|core| Ok(core.prepare(inputs)));
+        prepared.unwrap_or_default()
+    }
+
+    /// Takes one input as a part of a step, which ends with [`Node::outputs`].
+    ///
+    /// # Errors
+    /// As [`Node::step`].
+    pub fn take(&mut self, txn: &mut dyn Transaction, input: Prepared<A::Input>) -> Result<(), Halt> {
+        self.guarded(|core| core.step(txn, input))
+    }
+
+    /// The outputs of a step, of all inputs together, to be performed once it is durable.
+    ///
+    /// # Errors
+    /// As [`Node::step`].
+    pub fn outputs(&mut self) -> Result<Vec<Output>, Halt> {
+        self.guarded(|core| Ok(core.take_outputs()))
+    }
+
+    /// After an error, and a panic is one, there is nothing but that error.
+    fn guarded<T>(&mut self, act: impl FnOnce(&mut Core<A>) -> Result<T, Halt>) -> Result<T, Halt> {
         if let Some(halt) = &self.halted {
             return Err(halt.clone());
         }
-        let stepped = catch_unwind(AssertUnwindSafe(|| self.core.step(txn, input)));
-        let result = stepped.unwrap_or_else(|panic| Err(panicked(&panic)));
+        let acted = catch_unwind(AssertUnwindSafe(|| act(&mut self.core)));
+        let result = acted.unwrap_or_else(|panic| Err(panicked(&panic)));
         if let Err(halt) = &result {
             self.halted = Some(halt.clone());
         }
@@ -201,6 +246,8 @@ impl<A: Application> Core<A> {
             peers: Peers::default(),
             bodies: Bodies::default(),
             recovery,
+            looked_at: LookedAt::new(),
+            said: Vec::new(),
             outputs: Vec::new(),
         })
     }
@@ -227,21 +274,21 @@ impl<A: Application> Core<A> {
         self.settle(txn)
     }
 
-    fn step(&mut self, txn: &mut dyn Transaction, input: Input<A::Input>) -> Result<Vec<Output>, Halt> {
-        match input {
-            Input::Message { from, bytes } => self.message(txn, from, &bytes)?,
-            Input::Request { from, id, bytes } => self.asked(txn, from, id, &bytes)?,
-            Input::Response { from, bytes } => self.answered(txn, from, &bytes)?,
-            Input::Fired(timer) => self.fired(txn, timer)?,
-            Input::Application(input) => {
+    fn step(&mut self, txn: &mut dyn Transaction, input: Prepared<A::Input>) -> Result<(), Halt> {
+        match input.0 {
+            Ready::Message(from, message) => self.message(txn, from, message)?,
+            Ready::Answer(from, answer) => self.answered(txn, from, answer)?,
+            Ready::Input(Input::Request { from, id, bytes }) => self.asked(txn, from, id, &bytes)?,
+            Ready::Input(Input::Fired(timer)) => self.fired(txn, timer)?,
+            Ready::Input(Input::Application(input)) => {
                 let members = Arc::clone(&self.members);
                 let says = self.application.input(txn, &members, input)?;
                 self.rejudge = true;
                 self.say(says);
             }
+            Ready::Input(Input::Message { .. } | Input::Response { .. }) | Ready::Dropped => return Ok(()),
         }
-        self.settle(txn)?;
-        Ok(std::mem::take(&mut self.outputs))
+        self.settle(txn)
     }
 
     fn fired(&mut self, txn: &mut dyn Transaction, timer: Timer) -> Result<(), Halt> {
@@ -361,11 +408,40 @@ impl<A: Application> Core<A> {
         self.outputs.push(Output::Broadcast(message.encode()));
     }
 
+    /// The outputs so far, and what the application said, in as few broadcasts as hold it.
+    fn take_outputs(&mut self) -> Vec<Output> {
+        let mut together: Vec<Said> = Vec::new();
+        let mut bytes = 0usize;
+        for said in std::mem::take(&mut self.said) {
+            // Four bytes for its length.
+            let size = said.len().saturating_add(4);
+            bytes = bytes.saturating_add(size);
+            if (bytes > TOGETHER_BYTES) || (together.len() >= MOST_TOGETHER) {
+                self.broadcast_said(std::mem::take(&mut together));
+                bytes = size;
+            }
+            together.push(said);
+        }
+        self.broadcast_said(together);
+        std::mem::take(&mut self.outputs)
+    }
+
+    fn broadcast_said(&mut self, mut together: Vec<Said>) {
+        if together.len() > 1 {
+            // The caller holds the bound.
+            if let Ok(list) = List::new(together) {
+                self.broadcast(&Message::Applications(list));
+            }
+        } else if let Some(alone) = together.pop() {
+            self.broadcast(&Message::Application(alone));
+        }
+    }
+
     fn say(&mut self, says: Vec<Say>) {
         for say in says {
             match say {
                 Say::Gossip(bytes) => match Bytes::new(bytes) {
-                    Ok(bytes) => self.broadcast(&Message::Application(bytes)),
+                    Ok(bytes) => self.said.push(bytes),
                     Err(e) => self.outputs.push(Output::Event(format!("gossip not sent: {e}"))),
                 },
                 Say::Event(event) => self.outputs.push(Output::Event(event)),

@@ -11,7 +11,7 @@ use super::network::{Failed, config, key, members, validator};
 use crate::{
     Application, Block, BlockHash, Built, Certificate, DECIDED, DecidedBlock, Evidence, Halt, Header, Input,
     Limits, Members, MembersError, Node, Open, Output, Say, Slot, Spec, SpecValidator, Step, Timer, Verdict,
-    halted, latest_decided, prune, record_halt, signing,
+    halted, is_retired, latest_decided, prune, record_halt, signing,
     wire::{Answer, Ask, Message, Proposal, Vote},
 };
 
@@ -655,22 +655,57 @@ fn a_restarted_node_says_the_same_again() {
     assert!(sent.iter().all(|output| again.contains(output)));
 }
 
+fn rows_of_chains(store: &MemoryStore) -> usize {
+    store.read(|db| db.scan(b"tributary", b"tributary", 1000)).unwrap().len()
+}
+
+/// `TRIB-30`
 #[test]
-fn pruning_leaves_no_row_but_the_reason_of_a_halt() {
+fn pruning_deletes_so_many_rows_a_step_and_leaves_those_of_other_chains_and_the_reason_of_a_halt() {
+    let (mut one, _) = One::open(&[1], puppet());
+    let (genesis, other) = (one.members.genesis(), Genesis([8; 32]));
+    for _ in 0..10 {
+        one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    }
+    let decided = one.store.read(|db| DECIDED.get(db, &(genesis, TributaryBlock(1)))).unwrap().unwrap();
+    let written = one.store.write(|txn| {
+        DECIDED.put(txn, &(other, TributaryBlock(1)), &decided);
+        record_halt(txn, genesis, &Halt::new("a reason"))?;
+        // A damaged row is deleted like any other.
+        txn.put([&b"tributary/decided\0"[..], &genesis.0, &99u64.to_be_bytes()].concat(), vec![1]);
+        Ok::<_, Failed>(())
+    });
+    drop(written.unwrap());
+    let mut left = rows_of_chains(&one.store);
+    let mut calls = 0;
+    while !one.store.write(|txn| prune(txn, genesis, 3)).unwrap().0 {
+        // The first call writes the mark of the retirement.
+        let now = rows_of_chains(&one.store) - usize::from(calls == 0);
+        assert!(left - now <= 3, "{left} rows, then {now}");
+        (left, calls) = (now, calls + 1);
+    }
+    assert!(calls >= 3);
+    assert_eq!(one.decided(), 0);
+    assert_eq!(rows_of_chains(&one.store), 3, "another chain's block, the reason, the mark");
+    assert_eq!(one.store.read(|db| DECIDED.get(db, &(other, TributaryBlock(1)))).unwrap(), Some(decided));
+    assert_eq!(one.store.read(|db| halted(db, genesis)).unwrap(), Some(Halt::new("a reason")));
+}
+
+/// `TRIB-30`, `TRIB-4`: a chain whose log may be gone signs nothing again, also if pruning was interrupted.
+#[test]
+fn a_chain_that_began_to_be_pruned_is_not_opened_again() {
     let (mut one, _) = One::open(&[1], puppet());
     for _ in 0..10 {
         one.step(Input::Fired(Timer::Heartbeat)).unwrap();
     }
     let genesis = one.members.genesis();
-    let mut calls = 0;
-    while !one.store.write(|txn| prune(txn, genesis, 3)).unwrap().0 {
-        calls += 1;
-    }
-    assert!(calls >= 3);
-    assert_eq!(one.decided(), 0);
-    let rows = one.store.read(|db| db.scan(b"tributary", b"tributary", 10)).unwrap();
-    assert_eq!(rows, []);
-    assert_eq!(one.store.read(|db| DECIDED.get(db, &(genesis, TributaryBlock(1)))).unwrap(), None);
+    assert!(!one.store.read(|db| is_retired(db, genesis)).unwrap());
+    assert!(!one.store.write(|txn| prune(txn, genesis, 3)).unwrap().0);
+    assert!(one.store.read(|db| is_retired(db, genesis)).unwrap());
+    let open = Open { config: config(), store_is_current: true };
+    let members = one.members.clone();
+    let again = one.store.write(|txn| Node::open(txn, members, key(0), puppet(), open).map_err(Failed::from));
+    assert!(matches!(again, Err(Failed::Halt(halt)) if halt.reason.contains("retired")));
 }
 
 type VoteMessage = fn(Genesis, u64, u32, Option<BlockHash>, Validator) -> Vec<u8>;

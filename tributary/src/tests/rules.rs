@@ -126,6 +126,15 @@ impl Bench {
         processor_messages::decode(&built.body, 4 << 20).unwrap()
     }
 
+    fn slash(&self, by: u8) {
+        let genesis = self.members.genesis();
+        let slashed = self.store.write(|txn| {
+            chain::slash(txn, genesis, validator(by));
+            Ok::<_, Failed>(())
+        });
+        drop(slashed.unwrap());
+    }
+
     fn handleable(&self) -> u64 {
         self.store.read(|db| chain::handleable(db, self.members.genesis())).unwrap().0
     }
@@ -213,6 +222,46 @@ fn evidence_is_proven_and_one_per_validator_and_ends_its_transactions() {
     bench.decide(std::slice::from_ref(&tx)).unwrap();
     assert!(is_invalid(&bench.check(&[tx])));
     assert!(is_invalid(&bench.check(std::slice::from_ref(&later))));
+    assert_eq!(bench.build(0), []);
+}
+
+/// `TRIB-31`: from the step on in which the rules above slash a validator, nothing of it waits or is proposed; a block
+/// of somebody who does not know yet is as valid as before.
+#[test]
+fn transactions_of_a_slashed_validator_are_skipped_and_blocks_with_them_stay_valid() {
+    let mut bench = Bench::new();
+    let genesis = bench.members.genesis();
+    let (its, brought) = (signed(genesis, 2, "a", 0), Transaction::Unsigned(payload("it brought this")));
+    let others = signed(genesis, 1, "a", 0);
+    for (by, transaction) in [(2, &its), (2, &brought), (1, &others)] {
+        bench.hear(by, transaction);
+    }
+    assert_eq!(bench.build(0).len(), 3);
+    bench.slash(2);
+    assert_eq!(bench.build(0), std::slice::from_ref(&others));
+    assert_eq!(bench.chain.pending(), 1);
+    for (by, transaction) in [(2, &its), (2, &brought), (3, &signed(genesis, 2, "b", 0))] {
+        bench.hear(by, transaction);
+    }
+    assert_eq!(bench.chain.pending(), 1);
+    assert_eq!(bench.check(&[brought, its]), Verdict::Valid);
+    let evidence = Transaction::Evidence(vote_evidence(&bench.members, 2));
+    bench.hear(3, &evidence);
+    assert_eq!(bench.build(0), [evidence, others], "evidence against it is ordered all the same");
+}
+
+/// `TRIB-31`: who is slashed itself neither sends nor repeats its transactions, after a restart too.
+#[test]
+fn a_slashed_validator_sends_nothing_of_its_own() {
+    let mut bench = Bench::new();
+    let submit = |text: &str| ChainInput::Submit { order: order("o"), payload: payload(text) };
+    assert_eq!(bench.input(submit("first")).unwrap().len(), 1);
+    bench.slash(0);
+    let says = bench.input(submit("second")).unwrap();
+    assert!(matches!(&says[..], [Say::Event(event)] if event.contains("slashed")), "{says:?}");
+    bench.chain = Chain::new(key(0), ChainConfig::default());
+    let (chain, members) = (&mut bench.chain, &bench.members);
+    assert_eq!(bench.store.read(|db| chain.resend(db, members)).unwrap(), []);
     assert_eq!(bench.build(0), []);
 }
 
