@@ -8,9 +8,9 @@ use embedded_curves::{CurveId, EmbeddedCurve};
 
 use super::{Set, close, rng, session};
 use crate::{
-    Cancelled, CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation,
-    Progress, Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work,
-    participate, recover, verify,
+    CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation, Progress,
+    Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate,
+    recover, verify,
 };
 
 fn replay<C: SigningCurve>() {
@@ -202,7 +202,10 @@ fn evrf_10_verification_reports_progress_and_can_be_cancelled() {
             if calls > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let work = Work::threads(two).on_progress(&mut hook);
-        assert_eq!(verify(&set.parameters, &participations, &mut rng(1), work).err(), Some(Cancelled));
+        assert_eq!(
+            verify(&set.parameters, &participations, &mut rng(1), work).err(),
+            Some(VerifyError::Cancelled)
+        );
     }
 }
 
