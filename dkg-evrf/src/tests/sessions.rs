@@ -9,8 +9,8 @@ use embedded_curves::{CurveId, EmbeddedCurve};
 use super::{Set, close, rng, session};
 use crate::{
     CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation, Progress,
-    Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate,
-    recover, verify,
+    Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, VerifyError, Work,
+    participate, recover, verify,
 };
 
 fn replay<C: SigningCurve>() {
