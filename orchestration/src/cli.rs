@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::{LONG_EPOCH_BLOCKS, SHORT_EPOCH_BLOCKS};
+
 /// Runs a Headwater testnet on this machine.
 #[derive(Parser, Debug)]
 #[command(name = "orchestration", version)]
@@ -36,6 +38,9 @@ pub enum TestnetCommand {
 pub enum Until {
     /// Stop with exit code 0 once every network's first batch is executed.
     FirstBatch,
+    /// Stop with exit code 0 once every network's first set handed over and is retired with its slash report, and its
+    /// second set executed batches.
+    Handover,
     /// Run until Ctrl-C.
     Forever,
 }
@@ -58,12 +63,25 @@ pub struct UpArgs {
     /// The base chain's time between blocks, such as `1s` or `500ms`.
     #[arg(long, default_value = "1s", value_parser = parse_duration)]
     pub block_time: Duration,
+    /// After how many base-chain blocks each network's next set is declared: 60 with `--until handover`, else 50000.
+    #[arg(long)]
+    pub epoch_blocks: Option<u64>,
     /// How far to go.
     #[arg(long, value_enum, default_value_t = Until::Forever)]
     pub until: Until,
     /// Print one JSON object at the end to standard output, and nothing else there.
     #[arg(long)]
     pub json: bool,
+}
+
+impl UpArgs {
+    /// The epoch that was asked for, or one which lets `until` come about.
+    pub fn epoch_blocks(&self) -> u64 {
+        self.epoch_blocks.unwrap_or(match self.until {
+            Until::Handover => SHORT_EPOCH_BLOCKS,
+            Until::FirstBatch | Until::Forever => LONG_EPOCH_BLOCKS,
+        })
+    }
 }
 
 /// One process of a testnet.
@@ -123,5 +141,11 @@ mod tests {
         };
         assert_eq!(args.weights.unwrap(), [3, 2, 2, 1, 1, 1, 1]);
         assert_eq!((args.validators, args.networks, args.until, args.json), (7, 3, Until::FirstBatch, true));
+        assert_eq!(args.epoch_blocks(), LONG_EPOCH_BLOCKS);
+        let line = "orchestration testnet up --until handover --json";
+        let Command::Testnet(TestnetCommand::Up(args)) = Cli::parse_from(line.split(' ')).command else {
+            panic!("testnet up")
+        };
+        assert_eq!((args.until, args.epoch_blocks()), (Until::Handover, SHORT_EPOCH_BLOCKS));
     }
 }

@@ -36,7 +36,7 @@ use crate::{
 /// What one key share is staked with.
 const STAKE_PER_SHARE: u64 = 1_000;
 /// The version of a testnet's directory.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where a validator's services listen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ pub struct Manifest {
     pub chain: ChainGenesis,
     /// Its time between blocks, in milliseconds.
     pub block_time_ms: u64,
+    /// After how many blocks each network's next set is declared.
+    pub epoch_blocks: u64,
     /// The networks.
     pub networks: Vec<Network>,
     /// The validators.
@@ -118,14 +120,16 @@ fn check_same(plan: &Plan, manifest: &Manifest) -> anyhow::Result<()> {
     }
     let weights: Vec<KeyShares> = manifest.validators.iter().map(|v| v.shares).collect();
     let block_time = plan.block_time.as_millis() == u128::from(manifest.block_time_ms);
-    if (weights != plan.weights) || (manifest.networks != plan.networks) || !block_time {
+    let pace = block_time && (plan.epoch_blocks == manifest.epoch_blocks);
+    if (weights != plan.weights) || (manifest.networks != plan.networks) || !pace {
         let weights: Vec<String> = weights.iter().map(ToString::to_string).collect();
         bail!(
-            "{dir} holds another testnet: --validators {} --weights {} --networks {} --block-time {}ms; give the same options or another --dir",
+            "{dir} holds another testnet: --validators {} --weights {} --networks {} --block-time {}ms --epoch-blocks {}; give the same options or another --dir",
             weights.len(),
             weights.join(","),
             manifest.networks.len(),
-            manifest.block_time_ms
+            manifest.block_time_ms,
+            manifest.epoch_blocks
         );
     }
     Ok(())
@@ -152,6 +156,7 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
         version: VERSION,
         chain: genesis.hash(),
         block_time_ms: millis(plan.block_time),
+        epoch_blocks: plan.epoch_blocks,
         networks: plan.networks.clone(),
         validators: entries,
     };
@@ -236,13 +241,12 @@ impl Draft<'_> {
     }
 
     fn genesis(&self, bundles: &[BTreeMap<Network, Bundle>]) -> anyhow::Result<GenesisState> {
-        // Long enough that a testnet of one evening keeps its sets.
         let network = |name: &Network| NetworkParameters {
             name: *name,
             curve: curve_of(*name),
             min_key_shares: u16::try_from(self.entries.len().min(4)).unwrap_or(4),
             stake_per_share: Amount(STAKE_PER_SHARE),
-            epoch_blocks: 50_000,
+            epoch_blocks: self.plan.epoch_blocks,
             key_gen_deadline_blocks: 5_000,
             slash_report_deadline_blocks: 5_000,
             tributary: TributaryParameters::default(),

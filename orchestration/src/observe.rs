@@ -1,14 +1,19 @@
 //! What a testnet has reached, read from its base chain and its coordinators.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use coordinator_base_chain::{
     BaseChain, ChainError, ClientConfig, Event, RpcClient, SetDeclaration, Signers,
 };
-use processor_messages::{BaseBlock, BatchId, KeyPair, Network, Session, Validator};
+use processor_messages::{
+    BaseBlock, BatchId, KeyPair, Network, Session, SlashReport, Validator, ValidatorSet,
+};
 use serde::Deserialize;
 
-use crate::{generate::Manifest, summary::Stage};
+use crate::{cli::Until, generate::Manifest, summary::Stage};
 
 /// How long a node may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -24,16 +29,80 @@ pub struct NetworkProgress {
     pub keys: Option<(KeyPair, Signers)>,
     /// Executed batches.
     pub batches: Vec<BatchId>,
+    /// Executed batches by the session whose key signed them.
+    pub published: BTreeMap<Session, Vec<BatchId>>,
+    /// The first handover.
+    pub handover: Option<Handover>,
     /// Encoded size of participations, by dealer.
     pub participations: BTreeMap<Validator, u64>,
     /// Since the start of the first process.
     pub reached: BTreeMap<Stage, Duration>,
 }
 
+/// How the duty of a network's first set ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Handover {
+    /// The set that retires.
+    pub retiring: ValidatorSet,
+    /// The session in charge since.
+    pub accepted_by: Session,
+    /// Its slash report, once the base chain applied one.
+    pub report: Option<SlashReport>,
+    /// Whether it is retired, with its report or without.
+    pub retired: bool,
+}
+
+/// The batches which the new set executes before a handover counts as seen: the one that accepts it, and one more.
+const BATCHES_AFTER_HANDOVER: usize = 2;
+
 impl NetworkProgress {
+    /// Whether what `until` asks for was seen.
+    pub fn has_reached(&self, until: Until) -> bool {
+        match until {
+            Until::FirstBatch | Until::Forever => !self.batches.is_empty(),
+            Until::Handover => self.handover.as_ref().is_some_and(|handover| {
+                let batches = |session| self.published.get(&session).map_or(0, Vec::len);
+                let before = batches(handover.retiring.session) > 0;
+                let after = batches(handover.accepted_by) >= BATCHES_AFTER_HANDOVER;
+                before && after && handover.report.is_some() && handover.retired
+            }),
+        }
+    }
+
     /// The session that was declared last.
     pub fn session(&self) -> Session {
         self.declaration.as_ref().map_or(Session(0), |declaration| declaration.set.session)
+    }
+
+    /// What ends a set's duty; the line to tell.
+    fn take_end(&mut self, event: &Event, at: Duration) -> String {
+        match event {
+            Event::HandoverAccepted { retiring, accepted_by, .. } => {
+                self.handed_over(*retiring, *accepted_by);
+                self.reach(Stage::HandedOver, at);
+                format!("{retiring}: handed over to session {accepted_by}")
+            }
+            Event::SlashesReported { set, report } => {
+                if let Some(handover) = self.handover.as_mut().filter(|h| h.retiring == *set) {
+                    handover.report = Some(report.clone());
+                }
+                self.reach(Stage::SlashesReported, at);
+                format!("{set}: slash report applied, {} validators slashed", report.len())
+            }
+            Event::SetRetired { set, reported } => {
+                if let Some(handover) = self.handover.as_mut().filter(|h| h.retiring == *set) {
+                    handover.retired = true;
+                }
+                self.reach(Stage::Retired, at);
+                format!("{set}: retired{}", if *reported { "" } else { " without a slash report" })
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Keeps the first handover.
+    fn handed_over(&mut self, retiring: ValidatorSet, accepted_by: Session) {
+        self.handover.get_or_insert(Handover { retiring, accepted_by, report: None, retired: false });
     }
 
     fn reach(&mut self, stage: Stage, at: Duration) -> bool {
@@ -91,6 +160,7 @@ pub struct Observer {
     /// Lines which were not told yet.
     lines: Vec<String>,
     seen: BTreeMap<(usize, String), String>,
+    stages: BTreeSet<(usize, String)>,
 }
 
 impl Observer {
@@ -113,6 +183,7 @@ impl Observer {
             networks: manifest.networks.iter().map(|n| (*n, NetworkProgress::default())).collect(),
             lines: Vec::new(),
             seen: BTreeMap::new(),
+            stages: BTreeSet::new(),
             manifest: manifest.clone(),
         })
     }
@@ -136,6 +207,19 @@ impl Observer {
     pub async fn poll(&mut self, since_start: Duration) {
         self.poll_chain(since_start).await;
         self.poll_coordinators(since_start).await;
+    }
+
+    /// As [`Observer::poll`], with the first coordinator alone.
+    pub async fn poll_first(&mut self, since_start: Duration) {
+        self.poll_chain(since_start).await;
+        if let Some(status) = self.coordinator(0).await {
+            self.take_status(0, &status, since_start);
+        }
+    }
+
+    /// Whether a coordinator was seen in a stage of a key generation.
+    pub fn has_seen(&self, validator: usize, stage: &str) -> bool {
+        self.stages.contains(&(validator, stage.to_owned()))
     }
 
     async fn poll_chain(&mut self, at: Duration) {
@@ -182,12 +266,21 @@ impl Observer {
             Event::BatchExecuted { batch, .. } => {
                 let ok = batch.results.iter().filter(|result| **result).count();
                 progress.batches.push(batch.id);
+                progress.published.entry(batch.publisher).or_default().push(batch.id);
                 progress.reach(Stage::FirstBatch, at);
+                let by = if batch.publisher == Session(0) {
+                    String::new()
+                } else {
+                    format!(" by session {}", batch.publisher)
+                };
                 format!(
-                    "{network}: batch {} executed, {ok} of {} instructions succeeded",
+                    "{network}: batch {} executed{by}, {ok} of {} instructions succeeded",
                     batch.id,
                     batch.results.len()
                 )
+            }
+            Event::HandoverAccepted { .. } | Event::SlashesReported { .. } | Event::SetRetired { .. } => {
+                progress.take_end(event, at)
             }
             _ => return,
         };
@@ -217,6 +310,7 @@ impl Observer {
 
     fn take_status(&mut self, number: usize, status: &CoordinatorStatus, at: Duration) {
         for set in &status.sets {
+            self.stages.insert((number, set.stage.clone()));
             let line = match set.stage.as_str() {
                 "participations" | "generating" | "confirmation_nonces" | "confirmation_shares" => {
                     format!(
@@ -259,8 +353,53 @@ impl Observer {
         }
     }
 
-    /// Whether every network's first batch is executed.
-    pub fn is_complete(&self) -> bool {
-        self.networks.values().all(|progress| !progress.batches.is_empty())
+    /// Whether every network has reached what `until` asks for.
+    pub fn has_reached(&self, until: Until) -> bool {
+        self.networks.values().all(|progress| progress.has_reached(until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use processor_messages::{List, base_chain::ExecutedBatch};
+
+    use super::*;
+
+    fn executed(publisher: u32, id: u32) -> ExecutedBatch {
+        ExecutedBatch {
+            id: BatchId(id),
+            publisher: Session(publisher),
+            block: processor_messages::NetworkBlockHash([0; 32]),
+            instructions_hash: [0; 32],
+            results: List::default(),
+        }
+    }
+
+    /// A handover was seen once all of it was: batches of both sets, the report, and the end.
+    #[test]
+    fn a_handover_is_complete_with_its_last_part_only() {
+        let set = ValidatorSet { network: "bitcoin".parse().unwrap(), session: Session(0) };
+        let mut progress = NetworkProgress::default();
+        let mut batch = |progress: &mut NetworkProgress, publisher: u32, id: u32| {
+            let batch = executed(publisher, id);
+            progress.batches.push(batch.id);
+            progress.published.entry(batch.publisher).or_default().push(batch.id);
+        };
+        batch(&mut progress, 0, 0);
+        assert!(progress.has_reached(Until::FirstBatch) && !progress.has_reached(Until::Handover));
+        batch(&mut progress, 1, 1);
+        progress.handed_over(set, Session(1));
+        batch(&mut progress, 1, 2);
+        assert!(!progress.has_reached(Until::Handover), "without a report");
+        if let Some(handover) = progress.handover.as_mut() {
+            handover.report = Some(SlashReport::default());
+        }
+        assert!(!progress.has_reached(Until::Handover), "before the end");
+        if let Some(handover) = progress.handover.as_mut() {
+            handover.retired = true;
+        }
+        assert!(progress.has_reached(Until::Handover));
+        progress.handed_over(set, Session(2));
+        assert_eq!(progress.handover.map(|h| h.accepted_by), Some(Session(1)), "the first one stays");
     }
 }

@@ -14,6 +14,8 @@ pub struct Plan {
     pub networks: Vec<Network>,
     /// The base chain's time between blocks.
     pub block_time: Duration,
+    /// After how many base-chain blocks each network's next set is declared.
+    pub epoch_blocks: u64,
     /// Where everything lives.
     pub dir: PathBuf,
 }
@@ -53,10 +55,20 @@ pub enum PlanError {
     /// A pace which the consensus cannot keep.
     #[error("--block-time {0:?}: from 200 ms to 60 s")]
     BlockTime(Duration),
+    /// An epoch in which no set can generate its keys.
+    #[error("--epoch-blocks {0}: at least {MIN_EPOCH_BLOCKS}")]
+    Epoch(u64),
 }
 
+/// Long enough that a testnet of one evening keeps its sets.
+pub const LONG_EPOCH_BLOCKS: u64 = 50_000;
+/// Soon enough that somebody who waits for a handover sees one.
+pub const SHORT_EPOCH_BLOCKS: u64 = 60;
+/// The shortest epoch.
+const MIN_EPOCH_BLOCKS: u64 = 10;
+
 /// The most validators of a testnet: each is at least three processes.
-pub const MAX_VALIDATORS: usize = 24;
+pub const MAX_VALIDATORS: usize = 50;
 
 /// The fewest validators of a set in which each holds less than a third.
 pub const MIN_VALIDATORS: usize = 4;
@@ -102,7 +114,20 @@ impl Plan {
             .take(networks)
             .map(|(name, _)| Network::new(name).expect("the names above are valid"))
             .collect();
-        Ok(Self { weights: weights.into_iter().map(KeyShares).collect(), networks, block_time, dir })
+        let epoch_blocks = LONG_EPOCH_BLOCKS;
+        let weights = weights.into_iter().map(KeyShares).collect();
+        Ok(Self { weights, networks, block_time, epoch_blocks, dir })
+    }
+
+    /// The same with sets that are replaced after so many base-chain blocks.
+    ///
+    /// # Errors
+    /// [`PlanError::Epoch`] if they are too few.
+    pub fn with_epoch(self, epoch_blocks: u64) -> Result<Self, PlanError> {
+        if epoch_blocks < MIN_EPOCH_BLOCKS {
+            return Err(PlanError::Epoch(epoch_blocks));
+        }
+        Ok(Self { epoch_blocks, ..self })
     }
 
     /// How many validators there are.
@@ -142,6 +167,12 @@ mod tests {
         assert_eq!(plan(4, None).unwrap().weights, vec![KeyShares(1); 4]);
         assert!(plan(7, Some(vec![3, 2, 2, 1, 1, 1, 1])).is_ok());
         assert!(plan(4, Some(vec![3, 3, 2, 2])).is_ok());
+    }
+
+    #[test]
+    fn an_epoch_without_time_for_a_key_generation_is_refused() {
+        assert_eq!(plan(4, None).unwrap().with_epoch(9), Err(PlanError::Epoch(9)));
+        assert_eq!(plan(4, None).unwrap().with_epoch(10).unwrap().epoch_blocks, 10);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Process {
         Ok(Self { program, child })
     }
 
+    /// The system's number of the child.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How the child ended, if it did.
     ///
     /// # Errors

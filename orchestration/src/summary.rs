@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use processor_messages::{BatchId, KeyPair, KeyShares, Network, Session, Validator};
+use processor_messages::{BatchId, KeyPair, KeyShares, Network, Session, SlashReport, Validator};
 use serde::Serialize;
 
 /// A testnet's result.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Summary {
-    /// Whether every network's first batch was executed.
+    /// Whether every network reached what was asked for.
     pub complete: bool,
     /// Where everything lives.
     pub dir: PathBuf,
@@ -41,8 +41,27 @@ pub struct NetworkSummary {
     pub participation_bytes: BTreeMap<Validator, u64>,
     /// Batches executed on the base chain.
     pub batches: Vec<BatchId>,
+    /// The end of its first set's duty; absent before it handed over.
+    pub handover: Option<HandoverSummary>,
     /// Seconds from the start of the first process until this network reached the stage.
     pub seconds: BTreeMap<Stage, f64>,
+}
+
+/// How a set's duty ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct HandoverSummary {
+    /// The set that retired.
+    pub retiring: Session,
+    /// The session in charge since.
+    pub accepted_by: Session,
+    /// Batches which the retiring set signed.
+    pub batches_before: Vec<BatchId>,
+    /// Batches which its successor signed.
+    pub batches_after: Vec<BatchId>,
+    /// The slash report which the base chain applied; an empty one slashes nobody.
+    pub slash_report: Option<SlashReport>,
+    /// Whether its duty is over.
+    pub retired: bool,
 }
 
 /// How far a network is.
@@ -57,4 +76,23 @@ pub enum Stage {
     KeysSet,
     /// Its first batch is executed.
     FirstBatch,
+    /// Its first set handed over.
+    HandedOver,
+    /// The slash report of its first set is applied.
+    SlashesReported,
+    /// Its first set is retired.
+    Retired,
+}
+
+impl Stage {
+    /// All stages in their order.
+    pub const ALL: [Self; 7] = [
+        Self::Declared,
+        Self::Participations,
+        Self::KeysSet,
+        Self::FirstBatch,
+        Self::HandedOver,
+        Self::SlashesReported,
+        Self::Retired,
+    ];
 }

@@ -14,10 +14,10 @@ use crate::{
     cli::{Until, UpArgs},
     generate::{Manifest, load_or_generate},
     layout::{Layout, Service},
-    observe::{NetworkProgress, Observer},
+    observe::{Handover, NetworkProgress, Observer},
     plan::Plan,
     process::{Process, Program, stop_all},
-    summary::{NetworkSummary, Stage, Summary},
+    summary::{HandoverSummary, NetworkSummary, Stage, Summary},
 };
 
 /// Between two looks at the testnet.
@@ -98,6 +98,11 @@ impl Testnet {
         Ok(())
     }
 
+    /// What runs: each process's role and the system's number of it.
+    pub fn running(&self) -> Vec<(&'static str, u32)> {
+        self.processes.iter().map(|process| (process.program.role, process.id())).collect()
+    }
+
     /// The services which ended unasked since the last call: name, how, and what to do.
     pub fn take_ended(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -133,11 +138,11 @@ impl Testnet {
     }
 
     /// What was reached.
-    pub fn summary(&self, observer: &Observer) -> Summary {
+    pub fn summary(&self, observer: &Observer, until: Until) -> Summary {
         let networks: Vec<_> =
             observer.networks.iter().map(|(name, progress)| network_summary(*name, progress)).collect();
         let mut seconds = BTreeMap::new();
-        for stage in [Stage::Declared, Stage::Participations, Stage::KeysSet, Stage::FirstBatch] {
+        for stage in Stage::ALL {
             let reached: Option<Vec<f64>> =
                 networks.iter().map(|network| network.seconds.get(&stage).copied()).collect();
             if let Some(last) = reached.and_then(|all| all.into_iter().reduce(f64::max)) {
@@ -145,7 +150,7 @@ impl Testnet {
             }
         }
         Summary {
-            complete: observer.is_complete(),
+            complete: observer.has_reached(until),
             dir: self.layout.dir().to_owned(),
             validators: self.manifest.validators.iter().map(|v| v.validator).collect(),
             networks,
@@ -176,7 +181,20 @@ fn network_summary(network: processor_messages::Network, progress: &NetworkProgr
         key_pair: progress.keys.as_ref().map(|(pair, _)| pair.clone()),
         participation_bytes: progress.participations.clone(),
         batches: progress.batches.clone(),
+        handover: progress.handover.as_ref().map(|handover| handover_summary(progress, handover)),
         seconds: progress.reached.iter().map(|(stage, at)| (*stage, at.as_secs_f64())).collect(),
+    }
+}
+
+fn handover_summary(progress: &NetworkProgress, handover: &Handover) -> HandoverSummary {
+    let batches = |session| progress.published.get(&session).cloned().unwrap_or_default();
+    HandoverSummary {
+        retiring: handover.retiring.session,
+        accepted_by: handover.accepted_by,
+        batches_before: batches(handover.retiring.session),
+        batches_after: batches(handover.accepted_by),
+        slash_report: handover.report.clone(),
+        retired: handover.retired,
     }
 }
 
@@ -186,7 +204,8 @@ pub fn up(args: &UpArgs) -> ExitCode {
         let name = format!("headwater-testnet-{}", std::process::id());
         std::env::temp_dir().join(name)
     });
-    let plan = Plan::new(args.validators, args.networks, args.weights.clone(), args.block_time, dir);
+    let plan = Plan::new(args.validators, args.networks, args.weights.clone(), args.block_time, dir)
+        .and_then(|plan| plan.with_epoch(args.epoch_blocks()));
     let done =
         plan.map_err(|error| Failure::config(error.to_string(), "correct the option")).and_then(|plan| {
             run_to_signal(1, async |interrupted| {
@@ -215,15 +234,15 @@ async fn run(args: &UpArgs, plan: &Plan, mut interrupted: Shutdown) -> anyhow::R
             () = &mut interrupted => break,
             () = look(&mut testnet, &mut observer, &mut all_well) => {}
         }
-        if observer.is_complete() && !shown {
+        if observer.has_reached(Until::FirstBatch) && !shown {
             shown = true;
             show(&testnet, &observer);
-            if args.until == Until::FirstBatch {
-                break;
-            }
+        }
+        if (args.until != Until::Forever) && observer.has_reached(args.until) {
+            break;
         }
     }
-    let summary = testnet.summary(&observer);
+    let summary = testnet.summary(&observer, args.until);
     tell("stopping");
     testnet.stop();
     tell(&format!("stopped; run the same command with --dir {} to resume", testnet.layout.dir().display()));
@@ -249,7 +268,7 @@ async fn look(testnet: &mut Testnet, observer: &mut Observer, all_well: &mut boo
 
 /// Key pairs, batches, and where everything is.
 fn show(testnet: &Testnet, observer: &Observer) {
-    for network in testnet.summary(observer).networks {
+    for network in testnet.summary(observer, Until::Forever).networks {
         let keys = network.key_pair.as_ref();
         tell(&format!("{}/{}: n = {}, t = {}", network.network, network.session, network.n, network.t));
         if let Some(pair) = keys {

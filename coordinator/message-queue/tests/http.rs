@@ -203,7 +203,7 @@ async fn mq_4_only_what_was_delivered_in_this_boot_is_acknowledged() {
 
 /// `MQ-6`.
 #[tokio::test]
-async fn mq_6_a_request_by_another_key_learns_and_changes_nothing() {
+async fn ref_34_mq_6_a_request_by_another_key_learns_and_changes_nothing() {
     let setup = Setup::automatic().await;
     setup.send(3);
     let boot = setup.boot().await;
@@ -218,7 +218,7 @@ async fn mq_6_a_request_by_another_key_learns_and_changes_nothing() {
 
 /// `MQ-6`.
 #[tokio::test]
-async fn mq_6_a_client_believes_only_its_coordinator() {
+async fn ref_34_mq_6_a_client_believes_only_its_coordinator() {
     let setup = Setup::automatic().await;
     setup.send(3);
     let other = SecretKey::random(&mut OsRng).public();
@@ -297,7 +297,7 @@ async fn mq_8_a_newer_request_ends_an_older_wait_which_gets_nothing() {
 
 /// `MQ-9`.
 #[tokio::test]
-async fn mq_9_hostile_requests_get_a_code_and_harm_nobody() {
+async fn ref_14_mq_9_hostile_requests_get_a_code_and_harm_nobody() {
     let setup = Setup::automatic().await;
     let boot = setup.boot().await;
     let signature = (SIGNATURE_HEADER, "00".repeat(64));

@@ -66,7 +66,7 @@ impl ConfigFile {
             } else {
                 error.message().to_owned()
             };
-            self.complain(index, &message, "correct that line; the README names every setting")
+            self.complain(index, &message, "correct that line")
         })
     }
 

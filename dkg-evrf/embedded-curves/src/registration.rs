@@ -222,18 +222,16 @@ impl Statement<'_> {
 
     /// A nonce other than zero, so that R has an encoding.
     fn nonce<M: Modulus>(&self, secret: &[u8; 32], fresh: &[u8; 32]) -> Zeroizing<Element<M>> {
-        for attempt in 0u8.. {
+        let candidate = |attempt: u8| {
             let mut digest = Sha512::new().chain_update(b"headwater embedded key nonce v1");
             digest.update(secret);
             self.absorb(&mut digest);
             let mut wide: [u8; 64] = digest.chain_update(fresh).chain_update([attempt]).finalize().into();
             let nonce = Zeroizing::new(Element::from_bytes_wide(&wide));
             wide.zeroize();
-            if !bool::from(nonce.is_zero()) {
-                return nonce;
-            }
-        }
-        unreachable!("256 hashes in a row are zero with probability 2^-60000")
+            (!bool::from(nonce.is_zero())).then_some(nonce)
+        };
+        (0..=u8::MAX).find_map(candidate).expect("256 hashes in a row are zero with probability 2^-60000")
     }
 
     fn prove<C: EmbeddedCurve>(&self, secret: &[u8; 32], fresh: &[u8; 32]) -> ProofBytes {

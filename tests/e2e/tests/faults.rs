@@ -8,7 +8,7 @@ use e2e::{
     Net,
     stores::{SlotId, decided_slots, open_coordinator, processor_keys},
 };
-use orchestration::layout::Service;
+use orchestration::{cli::Until, layout::Service};
 use processor_messages::Genesis;
 
 const NODE: &str = env!("CARGO_BIN_EXE_e2e-node");
@@ -20,7 +20,7 @@ type Moment<'a> = &'a dyn Fn(&Net) -> bool;
 #[test]
 fn one_silent_validator_of_four_stops_neither_keys_nor_batches() {
     let mut net = Net::up_without(NODE, &EQUAL, 1, &[3]);
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let network = net.networks()[0];
     let silent = net.testnet.manifest.validators[3].validator;
     let progress = &net.observer.networks[&network];
@@ -58,7 +58,7 @@ fn a_validator_killed_at_five_moments_completes_and_never_fills_a_slot_twice() {
         }
         net.start_validator(KILLED);
     }
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let genesis: Genesis = net.genesis(network).unwrap();
     net.testnet.stop();
     for holder in 0..net.validators() {
@@ -77,7 +77,7 @@ fn a_validator_killed_at_five_moments_completes_and_never_fills_a_slot_twice() {
 #[test]
 fn a_wiped_processor_recovers_its_shares_and_signs_again() {
     let mut net = Net::up(NODE, &EQUAL, 1);
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let network = net.networks()[0];
     let service = Service::Processor(network);
     net.testnet.kill(0, service).unwrap();

@@ -7,7 +7,7 @@ use e2e::{Net, stores::processor_keys, threshold::random_subset_signs};
 use modular_frost::curve::{
     Ed25519, IetfEd25519Hram, IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1,
 };
-use orchestration::layout::Service;
+use orchestration::{cli::Until, layout::Service};
 use processor_messages::{Account, Network};
 use simulated_processor::{Config, dkg::NetworkKeys, external_network::ExternalNetwork};
 
@@ -77,12 +77,12 @@ fn equal_validators_generate_one_key_and_its_first_batch_is_executed() {
     // The third network's keys are on Ed25519.
     let mut net = Net::up(NODE, &[1, 1, 1, 1], 3);
     check_files_are_private(&net);
-    net.until("the first batch of all networks", |net| net.observer.is_complete());
+    net.until("the first batch of all networks", |net| net.observer.has_reached(Until::FirstBatch));
     for network in net.networks() {
         check_minted(&net, network);
     }
     check_it_resumes(&mut net);
-    let summary = net.testnet.summary(&net.observer);
+    let summary = net.testnet.summary(&net.observer, Until::FirstBatch);
     assert!(summary.complete && summary.networks.iter().all(|n| n.signers.len() >= 3));
     assert!(summary.networks.iter().all(|n| n.participation_bytes.len() == 4));
     for network in net.networks() {
@@ -91,9 +91,9 @@ fn equal_validators_generate_one_key_and_its_first_batch_is_executed() {
 }
 
 #[test]
-fn validators_with_several_key_shares_generate_one_key() {
+fn ref_08_validators_with_several_key_shares_generate_one_key() {
     let mut net = Net::up(NODE, &[3, 3, 2, 2], 1);
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let network = net.networks()[0];
     check_keys(&mut net, network);
 }

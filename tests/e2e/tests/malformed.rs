@@ -24,7 +24,7 @@ use coordinator_message_queue::wire::{
     self, Code, Operation, REQUEST_HEADER, Refusal as QueueRefusal, Request, SIGNATURE_HEADER,
 };
 use e2e::Net;
-use orchestration::{generate::Addresses, layout::Service};
+use orchestration::{cli::Until, generate::Addresses, layout::Service};
 use processor_messages::{Account, Amount, ChainGenesis, encode};
 use rand_core::{OsRng, RngCore};
 use serde_json::{Value, json};
@@ -350,7 +350,7 @@ fn malformed_input_on_every_socket_of_a_validator_stops_nothing() {
     let network = net.networks()[0];
     net.until("the victim's set is open", |net| net.set(VICTIM, network).is_some());
     attack(&net);
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let addresses = net.testnet.manifest.validators[VICTIM].addresses.clone();
     let silent: Vec<TcpStream> = [addresses.queue, addresses.api, addresses.rpc]
         .into_iter()

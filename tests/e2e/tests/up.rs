@@ -2,14 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use e2e::{
     Net,
     programs::{Ended, Program},
     stores::processor_keys,
 };
-use orchestration::layout::{Layout, Service};
+use orchestration::{
+    cli::Until,
+    layout::{Layout, Service},
+};
 use processor_messages::Network;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
@@ -53,7 +59,7 @@ fn assert_gone(children: &[(u32, String)]) {
 fn a_wrong_option_is_one_line_and_exit_code_78() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("net").display().to_string();
-    let wrong: [(&[&str], &str); 9] = [
+    let wrong: [(&[&str], &str); 10] = [
         (&["--validators", "3"], "--validators 3"),
         (&["--validators", "many"], "--validators"),
         (&["--networks", "9"], "--networks 9"),
@@ -62,6 +68,7 @@ fn a_wrong_option_is_one_line_and_exit_code_78() {
         (&["--block-time", "5"], "--block-time"),
         (&["--block-time", "1ms"], "--block-time 1ms"),
         (&["--until", "never"], "first-batch"),
+        (&["--epoch-blocks", "3"], "--epoch-blocks 3"),
         (&["--colour", "red"], "--colour"),
     ];
     for (options, part) in wrong {
@@ -87,15 +94,19 @@ fn a_directory_that_holds_something_else_is_refused_and_left_alone() {
 fn another_plan_or_version_on_a_directory_is_refused_by_name() {
     let net = Net::prepare(NODE, &[1, 1, 1, 1], 1);
     let path = net.testnet.layout.dir().display().to_string();
-    for other in
-        [&["--validators", "5"][..], &["--networks", "2"], &["--block-time", "3s"], &["--weights", "2,2,2,1"]]
-    {
+    for other in [
+        &["--validators", "5"][..],
+        &["--networks", "2"],
+        &["--block-time", "3s"],
+        &["--weights", "2,2,2,1"],
+        &["--epoch-blocks", "70"],
+    ] {
         let ended = up(&[&["--dir", &path][..], other].concat()).end();
         let parts = ["holds another testnet", "--validators 4", "--weights 1,1,1,1", "--networks 1", "500ms"];
         ended.only_line(CONFIG, &parts);
     }
     let manifest = net.testnet.layout.manifest();
-    let text = fs::read_to_string(&manifest).unwrap().replace("\"version\": 1", "\"version\": 999");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"version\": 2", "\"version\": 999");
     fs::write(&manifest, text).unwrap();
     up(&["--dir", &path]).end().only_line(CONFIG, &["version 999", "another --dir"]);
 }
@@ -156,7 +167,7 @@ fn check_against_chain(told: &Value, net: &mut Net, network: Network) {
     let services = net.testnet.manifest.services();
     let others: Vec<_> = services.into_iter().filter(|(_, s)| *s != Service::BaseChain).collect();
     net.testnet.start_all(&others).unwrap();
-    net.until("the executed batch is read again", |net| net.observer.is_complete());
+    net.until("the executed batch is read again", |net| net.observer.has_reached(Until::FirstBatch));
     let progress = &net.observer.networks[&network];
     let (on_chain, signers) = progress.keys.clone().unwrap();
     assert_eq!(serde_json::to_value(&on_chain).unwrap(), told["key_pair"]);
@@ -186,4 +197,93 @@ fn until_first_batch_prints_one_true_object_and_leaves_no_process() {
     assert_gone(&running);
     let summary: Value = serde_json::from_str(&stdout).unwrap();
     check_summary(&summary, &mut net, network);
+}
+
+/// Every file below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The secrets of a testnet as they would be seen: as text, and as the bytes which a text stands for.
+fn secrets(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut secrets = Vec::new();
+    for path in files_below(dir) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if ["validator.key", "service.key", "passphrase"].contains(&name) {
+            let text = fs::read_to_string(&path).unwrap().trim().to_owned();
+            let told = path.display().to_string();
+            secrets.extend(hex::decode(&text).ok().map(|bytes| (told.clone(), bytes)));
+            secrets.push((told, text.into_bytes()));
+        }
+    }
+    secrets
+}
+
+fn assert_holds_none(secrets: &[(String, Vec<u8>)], what: &str, bytes: &[u8]) {
+    for (of, secret) in secrets {
+        let holds = bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(!holds, "{what} holds the secret of {of}");
+    }
+}
+
+/// `NET-1`: secrets are in their own files, and nowhere else.
+#[test]
+fn ref_35_no_secret_is_in_an_environment_a_command_line_a_log_or_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    let path = net.display().to_string();
+    let options = ["--dir", &path, "--networks", "1", "--block-time", "500ms", "--until", "first-batch"];
+    let mut program = up(&options);
+    program.line(&["keys confirmed"]);
+    let secrets = secrets(&net);
+    assert!(secrets.len() >= 4 * 3, "of each validator three at least");
+    let running = children(program.id());
+    for (id, command) in &running {
+        assert_holds_none(&secrets, command, command.as_bytes());
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap();
+        assert_holds_none(&secrets, &format!("the environment of {command}"), &environment);
+    }
+    assert_eq!(program.end().code, Some(0));
+    for file in files_below(&net) {
+        let told = file.display().to_string();
+        if !secrets.iter().any(|(of, _)| *of == told) {
+            assert_holds_none(&secrets, &told, &fs::read(&file).unwrap());
+        }
+    }
+}
+
+/// `NET-8`: two sessions, batches of both, the first set's slash report applied, and its end.
+#[test]
+fn until_handover_sees_a_set_replaced_and_retired_with_its_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("net").display().to_string();
+    let options = ["--dir", &path, "--networks", "1", "--block-time", "500ms"];
+    let Ended { code, stdout, stderr } =
+        up(&[&options[..], &["--until", "handover", "--json"]].concat()).end();
+    assert_eq!(code, Some(0), "{stderr:#?}");
+    let summary: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(summary["complete"], true);
+    let told = &summary["networks"][0];
+    let handover = &told["handover"];
+    assert_eq!((&handover["retiring"], &handover["accepted_by"]), (&0.into(), &1.into()));
+    assert_eq!(handover["retired"], true);
+    // Nobody did anything wrong.
+    assert_eq!(handover["slash_report"], Value::Array(Vec::new()));
+    let batches = |of: &str| serde_json::from_value::<Vec<u32>>(handover[of].clone()).unwrap();
+    let (before, after) = (batches("batches_before"), batches("batches_after"));
+    assert!(!before.is_empty() && after.len() >= 2, "{before:?} {after:?}");
+    let all: Vec<u32> = before.iter().chain(&after).copied().collect();
+    assert!((0..).zip(&all).all(|(due, id)| due == *id), "without a gap: {all:?}");
+    let stages = ["first_batch", "handed_over", "slashes_reported"];
+    let seconds: Vec<f64> = stages.iter().map(|stage| told["seconds"][stage].as_f64().unwrap()).collect();
+    assert!(seconds.is_sorted(), "{seconds:?}");
 }

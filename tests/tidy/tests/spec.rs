@@ -57,3 +57,35 @@ fn every_page_is_named_in_the_spec_readme() {
         assert!(name == "README.md" || readme.contains(name), "spec/README.md does not name {name}");
     }
 }
+
+/// Names of functions in backticks on a page.
+fn named(page: &str) -> Vec<String> {
+    let is_name = |text: &&str| {
+        text.contains('_') && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    page.split('`').skip(1).step_by(2).filter(is_name).map(str::to_owned).collect()
+}
+
+/// The page of regressions names tests that exist, and each defect from 1 to 35 has one.
+#[test]
+fn the_page_of_regressions_names_tests_that_exist() {
+    let page = std::fs::read_to_string(tidy::root().join("spec/regressions.md")).unwrap();
+    let sources = files("rs");
+    let tests: Vec<String> = sources
+        .iter()
+        .flat_map(|source| source.tests().lines())
+        .filter_map(|line| line.trim_start().trim_start_matches("async ").strip_prefix("fn "))
+        .filter_map(|rest| rest.split('(').next().map(str::to_owned))
+        .collect();
+    let named = named(&page);
+    for name in &named {
+        assert!(tests.contains(name), "spec/regressions.md names {name}, which is no test");
+    }
+    for defect in 1..=35 {
+        let prefix = format!("ref_{defect:02}_");
+        assert!(named.iter().any(|name| name.starts_with(&prefix)), "no test for defect {defect}");
+    }
+    for test in tests.iter().filter(|test| test.starts_with("ref_")) {
+        assert!(named.contains(test), "spec/regressions.md does not name {test}");
+    }
+}

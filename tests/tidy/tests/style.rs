@@ -68,3 +68,19 @@ fn the_spec_and_the_code_say_nothing_of_a_workplace() {
         }
     }
 }
+
+/// What may end a process or a task is not written where bytes from outside arrive. `expect` says why it cannot
+/// fail; an invariant of ours that does not hold is an error with a reason (`COORD-9`).
+#[test]
+fn ref_33_no_production_code_unwraps_or_panics() {
+    let forbidden = [".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+    let measured = |path: &str| path.contains("/benches/") || path.contains("/examples/");
+    for source in files("rs").iter().filter(|source| !measured(&source.path)) {
+        for (number, line) in source.production().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in forbidden {
+                assert!(!code.contains(word), "{}:{}: {word}", source.path, number + 1);
+            }
+        }
+    }
+}

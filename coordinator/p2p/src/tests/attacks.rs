@@ -17,7 +17,7 @@ async fn closed(stream: &mut TcpStream) {
 
 /// P2P-1
 #[tokio::test]
-async fn an_unknown_key_is_refused_in_the_handshake() {
+async fn ref_34_an_unknown_key_is_refused_in_the_handshake() {
     let node = start(config(), key(0)).await.unwrap();
     let stranger = start(config(), key(66)).await.unwrap();
     node.set_peers(vec![(validator(1), Vec::new())]).await.unwrap();

@@ -146,7 +146,7 @@ fn an_empty_step_waits_for_the_steps_it_saw() {
 }
 
 #[test]
-fn writers_in_many_threads_make_one_order_and_readers_see_no_step_by_half() {
+fn ref_13_writers_in_many_threads_make_one_order_and_readers_see_no_step_by_half() {
     // STORE-3, STORE-12: with bounds so small that writers wait for room.
     let dir = tempfile::tempdir().unwrap();
     let store = DiskStore::open_with(dir.path(), SMALL).unwrap();

@@ -127,7 +127,7 @@ pub enum KeyGenError {
     Parameters(String),
     /// We hold no embedded secret for the key which the set was declared with.
     #[error(
-        "the set was declared with an embedded key whose secret is not here; restore the embedded keys file"
+        "the set was declared with an embedded key whose secret is not here; restore the embedded keys file, or correct `curve`, which must be the network's on the base chain"
     )]
     EmbeddedKeyMissing,
     /// A secret share does not match its verification share.

@@ -50,6 +50,12 @@ fn keys_of_a_network_on_ed25519_are_generated_and_kept() {
     let curve = NetworkCurve::Ed25519;
     let mut cluster = Cluster::on(curve, &[2, 1, 1, 1], Arc::new(Evrf::default()));
     cluster.declare();
+    // A set of a network on another curve than the configuration says.
+    let mut job = cluster.nodes[0].processor.next_job().unwrap().unwrap();
+    job.embedded.network = KeyBytes::new(vec![2; 33]).unwrap();
+    let refused = cluster.nodes[0].processor.compute(&job).err().unwrap();
+    assert_eq!(refused, KeyGenError::EmbeddedKeyMissing);
+    assert!(refused.to_string().contains("correct `curve`"), "{refused}");
     let all: Vec<_> = cluster.indices().map(|node| cluster.participation(node)).collect();
     cluster.block(all);
     cluster.work_all();

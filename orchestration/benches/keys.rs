@@ -1,0 +1,168 @@
+//! From a set's declaration to its keys on the base chain, with real processes and real key generation.
+//!
+//! ```sh
+//! cargo bench -p orchestration --bench keys               # 4, 7 and 16 validators
+//! cargo bench -p orchestration --bench keys -- 50         # other sizes
+//! ```
+//!
+//! One network, one key share each; a base-chain node, a coordinator and a processor for each validator, all on this
+//! machine. Stages are read from the base chain and from the first coordinator's status; times are from the moment at
+//! which the observer sees the declaration. Processor time and memory are what the system says of each process when
+//! the keys are on the base chain. It prints a table for BENCHMARKS.md.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use orchestration::{observe::Observer, plan::Plan, summary::Stage, testnet::Testnet};
+
+/// The system counts processor time in hundredths of a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// When a run is given up.
+const PATIENCE: Duration = Duration::from_mins(15);
+/// The stages of a coordinator that are told, in their order.
+const STAGES: [&str; 4] = ["generating", "confirmation_nonces", "confirmation_shares", "publishing"];
+
+/// What the processes of one role used together.
+#[derive(Default)]
+struct Usage {
+    processes: u32,
+    seconds: f64,
+    largest_mib: f64,
+}
+
+struct Row {
+    validators: usize,
+    block_time: Duration,
+    stages: BTreeMap<&'static str, f64>,
+    usage: BTreeMap<&'static str, Usage>,
+    loopback_mib: f64,
+}
+
+fn main() {
+    let asked: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![4, 7, 16] } else { asked };
+    let rows: Vec<Row> = sizes.into_iter().map(measure).collect();
+    print(&rows);
+}
+
+/// The base chain's pace: all nodes of a size must keep it on one machine.
+fn block_time(validators: usize) -> Duration {
+    Duration::from_millis(if validators <= 16 { 1_000 } else { 5_000 })
+}
+
+fn measure(validators: usize) -> Row {
+    let dir = tempfile::tempdir().unwrap();
+    let block_time = block_time(validators);
+    let plan = Plan::new(validators, 1, None, block_time, dir.path().join("net")).unwrap();
+    let mut testnet = Testnet::prepare(&plan, PathBuf::from(env!("CARGO_BIN_EXE_orchestration"))).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut observer = Observer::new(&testnet.manifest).unwrap();
+    let bytes = loopback_bytes();
+    testnet.start_all(&[]).unwrap();
+    let begin = Instant::now();
+    let mut declared = None;
+    let mut stages = BTreeMap::new();
+    loop {
+        assert!(begin.elapsed() < PATIENCE, "{validators} validators: no keys within {PATIENCE:?}");
+        let ended = testnet.take_ended();
+        assert!(ended.is_empty(), "processes ended unasked: {ended:#?}");
+        let now = testnet.running_for();
+        runtime.block_on(observer.poll_first(now));
+        for line in observer.take_lines() {
+            eprintln!("{:>6.1} s  {line}", now.as_secs_f64());
+        }
+        let Some(progress) = observer.networks.values().next() else { continue };
+        let reached = |stage| progress.reached.get(&stage).copied();
+        declared = declared.or(reached(Stage::Declared));
+        if let Some(declared) = declared {
+            let since = |at: Duration| at.saturating_sub(declared).as_secs_f64();
+            if let Some(at) = reached(Stage::Participations) {
+                stages.entry("participations").or_insert(since(at));
+            }
+            for stage in STAGES {
+                if observer.has_seen(0, stage) {
+                    stages.entry(stage).or_insert(since(now));
+                }
+            }
+            if let Some(at) = reached(Stage::KeysSet) {
+                stages.insert("keys_set", since(at));
+                break;
+            }
+        }
+        runtime.block_on(tokio::time::sleep(LOOK_INTERVAL));
+    }
+    let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
+    let usage = usage(&testnet);
+    testnet.stop();
+    Row { validators, block_time, stages, usage, loopback_mib }
+}
+
+/// What went over the loopback interface since the machine started, in bytes.
+fn loopback_bytes() -> f64 {
+    let text = fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("lo:"));
+    line.and_then(|line| line.split_whitespace().next()).and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
+}
+
+fn usage(testnet: &Testnet) -> BTreeMap<&'static str, Usage> {
+    let mut by_role: BTreeMap<&'static str, Usage> = BTreeMap::new();
+    for (role, id) in testnet.running() {
+        let usage = by_role.entry(role).or_default();
+        usage.processes += 1;
+        usage.seconds += processor_seconds(id);
+        usage.largest_mib = usage.largest_mib.max(peak_mib(id));
+    }
+    by_role
+}
+
+/// User and system time of a process.
+fn processor_seconds(id: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    // After the name, which is in parentheses, the state is field 3; times are fields 14 and 15.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
+}
+
+/// The most memory which a process held at once.
+fn peak_mib(id: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1024.0
+}
+
+fn print(rows: &[Row]) {
+    println!(
+        "| Validators | Block time | Participations of t | Confirmation nonces | Confirmation shares | Keys on chain | \
+         CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | Loopback, each validator |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for row in rows {
+        let stage = |name| row.stages.get(name).map_or("-".to_owned(), |at| format!("{at:.1} s"));
+        let cpu = |role| row.usage.get(role).map_or(0.0, |usage| usage.seconds);
+        let peak = row.usage.get("coordinator").map_or(0.0, |usage| usage.largest_mib);
+        let validators = u32::try_from(row.validators).unwrap();
+        println!(
+            "| {} | {:?} | {} | {} | {} | {} | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB |",
+            row.validators,
+            row.block_time,
+            stage("participations"),
+            stage("confirmation_nonces"),
+            stage("confirmation_shares"),
+            stage("keys_set"),
+            cpu("processor"),
+            cpu("coordinator"),
+            cpu("base-chain"),
+            peak,
+            row.loopback_mib / f64::from(validators),
+        );
+    }
+}
