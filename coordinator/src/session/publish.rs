@@ -11,7 +11,7 @@ use std::{
 use coordinator_core::{
     halt,
     session::{
-        self, SetSpec, own,
+        self, SetSpec, own, slash,
         status::is_busy,
         transaction::{PROVIDED_KINDS, Slot},
     },
@@ -36,12 +36,13 @@ pub struct Publish<S> {
     spec: SetSpec,
     drive: Handle<ChainInput>,
     busy: Option<bool>,
+    ignored: Vec<Validator>,
 }
 
 impl<S: Store> Publish<S> {
     /// Feeds the tributary of this set.
     pub fn new(node: Node<S>, spec: SetSpec, drive: Handle<ChainInput>) -> Self {
-        Self { node, spec, drive, busy: None }
+        Self { node, spec, drive, busy: None, ignored: Vec::new() }
     }
 
     /// The latest decided height of the tributary.
@@ -58,6 +59,17 @@ impl<S: Store> Publish<S> {
         if self.busy != Some(busy) {
             self.drive.input(ChainInput::Busy(busy)).await.map_err(|e| TaskError::Retry(e.to_string()))?;
             self.busy = Some(busy);
+        }
+        Ok(())
+    }
+
+    /// Tells the tributary whose transactions have no effect any more (`SIGN-21`).
+    async fn tell_ignored(&mut self) -> Result<(), TaskError> {
+        let fatal = self.node.store.read(|db| slash::fatal(db, &self.spec))?;
+        if self.ignored != fatal {
+            let input = ChainInput::Ignore(fatal.clone());
+            self.drive.input(input).await.map_err(|e| TaskError::Retry(e.to_string()))?;
+            self.ignored = fatal;
         }
         Ok(())
     }
@@ -92,6 +104,13 @@ pub fn due_inputs(
         inputs.extend(rows.into_iter().filter_map(|payload| provide(kind, payload)));
     }
     if halt::of_session(txn, set)?.is_some() {
+        return Ok(inputs);
+    }
+    if slash::record(txn, genesis, me)?.fatal.is_some() {
+        // Of no effect, whoever orders it: what waited when we were slashed is dropped.
+        for (slot, _) in own::pending(txn, genesis, MAX_AT_ONCE)? {
+            own::handed_over(txn, genesis, &slot);
+        }
         return Ok(inputs);
     }
     let mut orders: Vec<(Vec<u8>, u32)> = Vec::new();
@@ -133,6 +152,7 @@ impl<S: Store> Task for Publish<S> {
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         self.tell_busy().await?;
+        self.tell_ignored().await?;
         let (set, genesis, me) = (self.spec.set(), self.spec.genesis, self.node.identity.validator());
         if !self.node.store.read(|db| is_due(db, genesis))? {
             return Ok(Progress::Idle);

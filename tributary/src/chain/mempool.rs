@@ -159,14 +159,19 @@ impl Mempool {
         all
     }
 
+    /// Forgets the signed transactions of a member.
+    pub(super) fn forget(&mut self, signer: &Validator) {
+        self.signed.remove(signer);
+        self.signed_load.remove(signer);
+    }
+
     /// Forgets what an included transaction settles.
     pub(super) fn settled(&mut self, transaction: &Transaction) {
         match transaction {
             Transaction::Provided { .. } => {}
             Transaction::Evidence(evidence) => {
                 self.evidence.remove(&evidence.validator);
-                self.signed.remove(&evidence.validator);
-                self.signed_load.remove(&evidence.validator);
+                self.forget(&evidence.validator);
             }
             Transaction::Unsigned(_) => {
                 if let Some((transaction, from)) = self.unsigned.remove(&transaction.hash()) {

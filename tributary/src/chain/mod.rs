@@ -19,6 +19,8 @@ mod queries;
 mod rows;
 mod rules;
 
+use std::collections::BTreeSet;
+
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_keys::SecretKey;
 use coordinator_store::{Read, StoreError, Transaction as Txn};
@@ -95,6 +97,9 @@ pub enum ChainInput {
     },
     /// Whether blocks are due every interval even without transactions.
     Busy(bool),
+    /// All whose signed transactions have no effect any more, whatever the blocks' rules allow: neither kept, nor
+    /// proposed, nor sent if they are ours (`TRIB-30`). Others' blocks with such transactions stay valid.
+    Ignore(Vec<Validator>),
 }
 
 /// What members' chains tell each other.
@@ -118,13 +123,15 @@ pub struct Chain {
     mempool: Mempool,
     announced: Announced,
     busy: bool,
+    ignored: BTreeSet<Validator>,
 }
 
 impl Chain {
     /// For the validator with this key.
     pub fn new(key: SecretKey, config: ChainConfig) -> Self {
         let me = Validator(key.public().to_bytes());
-        Self { key, me, mempool: Mempool::new(config), announced: Announced::default(), busy: false }
+        let (mempool, announced) = (Mempool::new(config), Announced::default());
+        Self { key, me, mempool, announced, busy: false, ignored: BTreeSet::new() }
     }
 
     /// Transactions waiting in memory.
@@ -144,6 +151,11 @@ impl Chain {
         if has_equivocated(txn, genesis, self.me)? {
             return Ok(vec![Say::Event(
                 "this validator equivocated; its transactions are not sent".to_owned(),
+            )]);
+        }
+        if self.ignored.contains(&self.me) {
+            return Ok(vec![Say::Event(
+                "this validator is slashed; its transactions are not sent".to_owned(),
             )]);
         }
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
@@ -220,7 +232,9 @@ impl Chain {
             }
             Transaction::Signed(signed) => {
                 let next = rows::nonce(db, genesis, signed.signer, &signed.order)?;
-                if !has_equivocated(db, genesis, signed.signer)? {
+                let unwanted =
+                    self.ignored.contains(&signed.signer) || has_equivocated(db, genesis, signed.signer)?;
+                if !unwanted {
                     self.mempool.add_signed(members, next, transaction, signed);
                 }
             }
@@ -233,7 +247,8 @@ impl Chain {
         let genesis = members.genesis();
         let mut says = Vec::new();
         let mut room = members.limits().transaction().saturating_mul(2);
-        for ((_, order, nonce), signed) in rows::OWN.scan(db, &genesis, None, MOST_OWN)? {
+        let most_own = if self.ignored.contains(&self.me) { 0 } else { MOST_OWN };
+        for ((_, order, nonce), signed) in rows::OWN.scan(db, &genesis, None, most_own)? {
             let order = Bytes::new(order).map_err(|e| Halt::new(e.to_string()))?;
             if rows::nonce(db, genesis, self.me, &order)? != nonce {
                 continue;
@@ -278,7 +293,8 @@ impl Chain {
                     }
                     rows::OWN.delete(txn, &place);
                     let next = signed.nonce.saturating_add(1);
-                    if let Some(next) = rows::OWN.get(txn, &(genesis, order, next))? {
+                    let next = rows::OWN.get(txn, &(genesis, order, next))?;
+                    if let Some(next) = next.filter(|_| !self.ignored.contains(&self.me)) {
                         says.push(self.send_own(members, Transaction::Signed(next)));
                     }
                 }
@@ -340,6 +356,13 @@ impl Application for Chain {
             ChainInput::Provide { kind, payload } => self.provide(txn, members, kind, &payload),
             ChainInput::Busy(busy) => {
                 self.busy = busy;
+                Ok(Vec::new())
+            }
+            ChainInput::Ignore(validators) => {
+                for validator in &validators {
+                    self.mempool.forget(validator);
+                }
+                self.ignored = validators.into_iter().collect();
                 Ok(Vec::new())
             }
         }

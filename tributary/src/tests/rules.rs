@@ -544,3 +544,36 @@ proptest! {
         prop_assert!(count == 0 || is_invalid(&bench.verdict(&block)));
     }
 }
+
+#[test]
+fn whom_the_driver_names_is_neither_kept_nor_proposed_and_its_transactions_stay_valid() {
+    // TRIB-30.
+    let mut bench = Bench::new();
+    let genesis = bench.members.genesis();
+    bench.hear(1, &signed(genesis, 1, "a", 0));
+    bench.hear(2, &signed(genesis, 2, "a", 0));
+    assert_eq!(bench.chain.pending(), 2);
+    bench.input(ChainInput::Ignore(vec![validator(1)])).unwrap();
+    assert_eq!(bench.chain.pending(), 1, "what was kept is forgotten");
+    bench.hear(1, &signed(genesis, 1, "b", 0));
+    assert_eq!(bench.chain.pending(), 1, "what comes later is not kept");
+    // Another proposer may not know yet.
+    assert_eq!(bench.check(&[signed(genesis, 1, "a", 0)]), Verdict::Valid);
+    bench.input(ChainInput::Ignore(Vec::new())).unwrap();
+    bench.hear(1, &signed(genesis, 1, "b", 0));
+    assert_eq!(bench.chain.pending(), 2);
+}
+
+#[test]
+fn a_validator_which_is_named_itself_sends_nothing_any_more() {
+    // TRIB-30.
+    let mut bench = Bench::new();
+    let submit = |of: &str| ChainInput::Submit { order: order(of), payload: payload("data") };
+    assert!(matches!(bench.input(submit("a")).unwrap().as_slice(), [Say::Gossip(_)]));
+    bench.input(ChainInput::Ignore(vec![validator(0)])).unwrap();
+    assert_eq!(bench.chain.pending(), 0);
+    assert!(matches!(bench.input(submit("b")).unwrap().as_slice(), [Say::Event(_)]));
+    let (chain, members) = (&mut bench.chain, &bench.members);
+    let says = bench.store.read(|db| chain.resend(db, members)).unwrap();
+    assert!(!says.iter().any(|say| matches!(say, Say::Gossip(bytes) if bytes.first() == Some(&0))));
+}
