@@ -1,8 +1,9 @@
 //! The coordinator service: tasks around the rules of coordinator-core.
 //!
 //! ```text
-//! config -> service ─┬─ base_chain/{follow, publish_keys, publish_batches, announce}
+//! config -> service ─┬─ base_chain/{follow, publish_keys, publish_batches, publish_slash_report, announce}
 //!                    ├─ session/{open, publish, scan, peers}     one tributary for each set we are in
+//!                    ├─ session/retire                           archives and prunes those which ended
 //!                    ├─ processor/{send, receive}                one of each for each network
 //!                    └─ api: operators        queue: processors
 //! ```

@@ -29,12 +29,12 @@ use tokio::{
 
 use crate::{
     api::{self, metrics::Metrics, status::Sources},
-    base_chain::{Announce, Follow, FollowState, PublishBatches, PublishKeys},
+    base_chain::{Announce, Follow, FollowState, PublishBatches, PublishKeys, PublishSlashReports},
     config::Config,
     directory,
     node::Node,
     processor,
-    session::{Open, Opened, Peers, Sessions, Timing},
+    session::{ARCHIVES, Open, Opened, Peers, Retire, Sessions, Timing},
     task::{self, Health, Task, Wake},
 };
 
@@ -275,6 +275,8 @@ impl<C: BaseChain> Service<C> {
         follow.note_head(head.number);
         tasks.spawn(Follow::new(node.clone(), chain.clone(), follow.clone()));
         tasks.spawn(PublishKeys::new(node.clone(), chain.clone()));
+        tasks.spawn(PublishSlashReports::new(node.clone(), chain.clone()));
+        tasks.spawn(Retire::new(node.clone(), sessions.clone(), config.data_dir.join(ARCHIVES)));
         tasks.spawn(Peers::new(node.clone(), chain.clone(), network.clone()));
         if let Some(announce) = Announce::new(node.clone(), chain.clone(), &config.p2p.advertise) {
             tasks.spawn(announce);

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use coordinator::{Config, Failure, Service};
+use coordinator::{
+    Config, Failure, Service,
+    session::{ARCHIVES, read_archive},
+};
 use coordinator_base_chain::{
     Call, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction, TributaryParameters,
     ValidatorInfo, signing,
@@ -22,9 +25,10 @@ use modular_frost::{
     curve::{Ciphersuite, IetfRistrettoHram, Ristretto},
 };
 use processor_messages::{
-    Attempt, BaseBlock, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor, KeyPair, KeyShares,
-    List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, ToProcessor, Validator,
-    ValidatorSet, base_chain, coordinator as coordinator_messages, key_gen, sign, threshold,
+    Attempt, BaseBlock, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor,
+    KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, SlashReport,
+    ToProcessor, Validator, ValidatorSet, base_chain, coordinator as coordinator_messages, key_gen, sign,
+    threshold,
 };
 use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 use zeroize::Zeroizing;
@@ -70,16 +74,15 @@ fn batch() -> Batch {
     }
 }
 
-fn signed_batch() -> SignedBatch {
-    let nonce = Ristretto::hash_to_F(b"test", b"nonce");
+fn sign(message: &[u8]) -> BaseSignature {
+    let nonce = Ristretto::hash_to_F(b"test", message);
     let key = Ristretto::generator() * *group_secret();
-    let c = IetfRistrettoHram::hram(
-        &(Ristretto::generator() * nonce),
-        &key,
-        &signing::batch_message(CHAIN, &batch()),
-    );
-    let signature = SchnorrSignature::<Ristretto>::sign(&group_secret(), Zeroizing::new(nonce), c);
-    SignedBatch { batch: batch(), signature: signing::to_signature(&signature) }
+    let c = IetfRistrettoHram::hram(&(Ristretto::generator() * nonce), &key, message);
+    signing::to_signature(&SchnorrSignature::<Ristretto>::sign(&group_secret(), Zeroizing::new(nonce), c))
+}
+
+fn signed_batch() -> SignedBatch {
+    SignedBatch { batch: batch(), signature: sign(&signing::batch_message(CHAIN, &batch())) }
 }
 
 fn declaration(weights: &[u16]) -> SetDeclaration {
@@ -107,6 +110,7 @@ struct Processor {
     threshold: u16,
     participated: BTreeSet<Validator>,
     generated: bool,
+    report: SlashReport,
 }
 
 impl Processor {
@@ -140,6 +144,13 @@ impl Processor {
                     let shares = self.pieces();
                     vec![FromProcessor::Sign(sign::FromProcessor::Shares { id, shares })]
                 }
+                sign::ToProcessor::Shares { id, .. } if id.id == sign::SigningId::SlashReport => {
+                    let (session, report) = (id.session, self.report.clone());
+                    let signature = sign(&signing::slash_report_message(CHAIN, set(), &report));
+                    let signed =
+                        coordinator_messages::FromProcessor::SignedSlashReport { session, report, signature };
+                    vec![FromProcessor::Coordinator(signed)]
+                }
                 sign::ToProcessor::Shares { id, .. } => {
                     let (session, batch) = (id.session, signed_batch());
                     let signed = coordinator_messages::FromProcessor::SignedBatch { session, batch };
@@ -158,6 +169,15 @@ impl Processor {
                     FromProcessor::BaseChain(base_chain::FromProcessor::Batch { session, batch: batch() }),
                     FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses }),
                 ]
+            }
+            ToProcessor::Coordinator(coordinator_messages::ToProcessor::SignSlashReport {
+                session,
+                report,
+            }) => {
+                self.report = report;
+                let id = sign::SignId { session, id: sign::SigningId::SlashReport, attempt: Attempt(0) };
+                let preprocesses = self.pieces();
+                vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
             }
             ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
         }
@@ -277,6 +297,7 @@ impl Validators {
             threshold: 0,
             participated: BTreeSet::new(),
             generated: false,
+            report: SlashReport::default(),
         };
         self.processors.push(tokio::spawn(processor.run()));
     }
@@ -307,7 +328,7 @@ impl Validators {
         let (chain, weights, seen) = (self.chain.clone(), self.weights.clone(), executed.clone());
         let task = tokio::spawn(async move {
             let mut time = 2;
-            let mut keys = false;
+            let (mut keys, mut reported) = (false, false);
             loop {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 let mut events = Vec::new();
@@ -340,6 +361,14 @@ impl Validators {
                                     results: List::default(),
                                 },
                             });
+                        }
+                        Transaction::ReportSlashes(call) if !reported => {
+                            let message = signing::slash_report_message(CHAIN, set(), &call.report);
+                            assert!(signing::verify(&key_pair().base, &message, &call.signature));
+                            reported = true;
+                            let report = call.report;
+                            events.push(Event::SlashesReported { set: call.set, report });
+                            events.push(Event::SetRetired { set: call.set, reported });
                         }
                         Transaction::Call(call) => {
                             assert!(matches!(call.call, Call::RegisterAddresses { .. }));
@@ -446,6 +475,52 @@ async fn a_restarted_coordinator_goes_on_where_it_was() {
     validators.start(1).await;
     let (base_chain, _) = validators.base_chain();
     validators.until("the batch is executed", executed).await;
+    base_chain.abort();
+    validators.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_which_handed_over_reports_is_archived_and_pruned() {
+    // SIGN-20, SIGN-22, SIGN-23: through the real tasks, tributaries and disks.
+    let mut validators = Validators::new(&[1, 1, 1, 1]);
+    for index in 0..4 {
+        validators.start(index).await;
+    }
+    let (base_chain, _) = validators.base_chain();
+    validators.until("the batch is executed", executed).await;
+    validators.until("no topic is open", |s| s["sets"][0]["topics"].as_array().unwrap().is_empty()).await;
+    let genesis = validators.status(0).await["sets"][0]["genesis"].as_str().unwrap().to_owned();
+    let (retiring, accepted_by, slash_report_deadline) = (set(), Session(1), BaseBlock(1_000));
+    let handover = Event::HandoverAccepted { retiring, accepted_by, slash_report_deadline };
+    validators.chain.push(9_000_000, Vec::new(), vec![handover]);
+    validators
+        .until("it is pruned", |s| {
+            (s["retired"][0]["pruned"] == true) && (s["sets"].as_array().unwrap().is_empty())
+        })
+        .await;
+    let retired = validators.status(1).await["retired"][0].clone();
+    assert_eq!((&retired["genesis"], &retired["reported"]), (&genesis.as_str().into(), &true.into()));
+    assert_eq!(validators.get(1, "/readyz").await.0, 200);
+    let (_, metrics) = validators.get(1, "/metrics").await;
+    for name in [
+        "coord_slash_report_deadline_seconds",
+        "coord_handover_blocked_batches",
+        "coord_batch_signed_unpublished",
+    ] {
+        assert!(metrics.contains(name), "{name} in {metrics}");
+    }
+    for index in 0..4 {
+        let directory = validators.dir.path().join(index.to_string()).join("data").join(ARCHIVES);
+        let archive = read_archive(&directory.join("bitcoin-0.archive")).unwrap();
+        assert_eq!(archive.spec.genesis.to_string(), genesis);
+        let files = std::fs::read_dir(&directory).unwrap().count();
+        assert_eq!(files, 1, "nothing half written is left");
+    }
+    // What is over stays over.
+    validators.stop(1).await;
+    validators.start(1).await;
+    assert_eq!(validators.status(1).await["retired"][0], retired);
+    assert!(validators.status(1).await["sets"].as_array().unwrap().is_empty());
     base_chain.abort();
     validators.stop_all().await;
 }

@@ -5,7 +5,8 @@
 //!                 KeysSet          feed, tributary, end of the confirmation
 //!                 BatchExecuted    verified against what our processor made, feed, tributary
 //!                 Burn             feed
-//!                 SetDropped, SetRetired   the tributary ends
+//!                 HandoverAccepted the retiring set's tributary: points end, report begins
+//!                 SetDropped, SetRetired   the tributary ends, archive and pruning follow
 //! ```
 //!
 //! Exactly once: the cursor over block numbers moves in the same step as the effects (`COORD-1`).
@@ -13,8 +14,8 @@
 use coordinator_base_chain::{Block, Event as ChainEvent, SetDeclaration};
 use coordinator_store::{Advance, Cursor, Read, StoreError, Table};
 use processor_messages::{
-    BaseBlock, BaseBlockHash, Burn, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network, ToProcessor,
-    ValidatorSet,
+    BaseBlock, BaseBlockHash, Burn, KeyPair, KeyShares, List, MAX_KEY_SHARES, Network, SlashReport,
+    ToProcessor, ValidatorSet,
     base_chain::{self, ExecutedBatch},
 };
 
@@ -22,11 +23,15 @@ use crate::{
     Error, Notice, Step, batch, cosign, feed, halt,
     notice::Event,
     outbox,
-    session::{self, Life, SETS, SetRecord, SetSpec, confirmation, own, relay, transaction::Provided},
+    session::{
+        self, Life, SETS, SetRecord, SetSpec, confirmation, own, relay, report, retire, transaction::Provided,
+    },
 };
 
 const CURSOR: Cursor<(), BaseBlock> = Cursor::new("base_chain/next", BaseBlock(0));
 const LAST_HASH: Table<(), BaseBlockHash> = Table::new("base_chain/last_hash");
+/// Of the last handled block, in milliseconds since the Unix epoch. Shown, never acted on.
+const LAST_TIME: Table<(), u64> = Table::new("base_chain/last_time");
 const KEYS: Table<ValidatorSet, KeyPair> = Table::new("base_chain/keys");
 
 /// The next block to handle.
@@ -35,6 +40,14 @@ const KEYS: Table<ValidatorSet, KeyPair> = Table::new("base_chain/keys");
 /// [`StoreError`] of the store.
 pub fn next_block(db: &(impl Read + ?Sized)) -> Result<BaseBlock, StoreError> {
     CURSOR.next(db, &())
+}
+
+/// The time of the last handled block, in milliseconds since the Unix epoch; 0 before the first.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn last_time_unix_ms(db: &(impl Read + ?Sized)) -> Result<u64, StoreError> {
+    Ok(LAST_TIME.get(db, &())?.unwrap_or(0))
 }
 
 /// The keys of a set, once the base chain has them.
@@ -104,6 +117,7 @@ fn apply_next(step: &mut Step<'_>, block: &Block) -> Result<(), Error> {
         feed_block(step, block.number(), network, batch, burns)?;
     }
     LAST_HASH.put(step.txn, &(), &block.hash());
+    LAST_TIME.put(step.txn, &(), &block.header.time_unix_ms);
     let mut networks: Vec<Network> = block.events.iter().filter_map(ChainEvent::network).collect();
     networks.sort_unstable();
     networks.dedup();
@@ -136,19 +150,21 @@ fn gather(activity: &mut Vec<(Network, Activity)>, event: &ChainEvent) {
 fn apply_event(step: &mut Step<'_>, block: &Block, event: &ChainEvent) -> Result<(), Error> {
     match event {
         ChainEvent::SetDeclared(declaration) => declared(step, block, declaration),
-        ChainEvent::SetDropped { set } => ended(step, *set, Life::Dropped),
-        ChainEvent::SetRetired { set, .. } => {
-            ended(step, *set, Life::Retired)?;
+        ChainEvent::SetDropped { set } => ended(step, block, *set, (Life::Dropped, false)),
+        ChainEvent::HandoverAccepted { retiring, slash_report_deadline, .. } => {
+            retiring_set(step, block, *retiring, *slash_report_deadline)
+        }
+        ChainEvent::SlashesReported { set, report } => reported(step, *set, report),
+        ChainEvent::SetRetired { set, reported } => {
+            ended(step, block, *set, (Life::Retired, *reported))?;
             let message = base_chain::ToProcessor::SlashesReported { session: set.session };
             Ok(feed::append(step.txn, set.network, &ToProcessor::BaseChain(message), None)?)
         }
         ChainEvent::KeysSet { set, key_pair, .. } => keys_set(step, block, *set, key_pair),
         ChainEvent::BatchExecuted { network, batch } => batch::executed(step, *network, batch),
-        // Burns are gathered for the feed; the others concern validators to come, peers, or a later stage.
+        // Burns are gathered for the feed; the others concern validators to come, and peers.
         ChainEvent::Burn { .. }
         | ChainEvent::SetNotDeclared { .. }
-        | ChainEvent::HandoverAccepted { .. }
-        | ChainEvent::SlashesReported { .. }
         | ChainEvent::AddressesChanged { .. }
         | ChainEvent::StakeChanged { .. } => Ok(()),
     }
@@ -183,15 +199,44 @@ fn declared(step: &mut Step<'_>, block: &Block, declaration: &SetDeclaration) ->
     Ok(())
 }
 
+/// The next set took over. Members of the retiring one, and they alone, derive it (`SIGN-16`).
+fn retiring_set(
+    step: &mut Step<'_>,
+    block: &Block,
+    set: ValidatorSet,
+    deadline: BaseBlock,
+) -> Result<(), Error> {
+    let Some(record) = session::get(step.txn, set)?.filter(|r| r.life == Life::Active) else { return Ok(()) };
+    retire::due(step.txn, set, deadline)?;
+    step.notice(Notice::of_set(set, Event::Retiring { deadline }));
+    own::provide(step, record.spec.genesis, &Provided::HandedOver { block: block.number() })?;
+    Ok(())
+}
+
+/// The base chain applied a slash report; it is the one which we agreed on.
+fn reported(step: &mut Step<'_>, set: ValidatorSet, applied: &SlashReport) -> Result<(), Error> {
+    let Some(record) = session::get(step.txn, set)? else { return Ok(()) };
+    let ours = report::reporting(step.txn, record.spec.genesis)?.and_then(|reporting| reporting.fixed);
+    if ours.is_some_and(|(_, ours)| ours != *applied) {
+        step.notice(Notice::of_set(set, Event::SlashReportDiffers));
+    }
+    Ok(retire::applied(step.txn, set, applied)?)
+}
+
 /// A set's tributary ends. A set which we are not in has none.
-fn ended(step: &mut Step<'_>, set: ValidatorSet, life: Life) -> Result<(), Error> {
+fn ended(
+    step: &mut Step<'_>,
+    block: &Block,
+    set: ValidatorSet,
+    (life, reported): (Life, bool),
+) -> Result<(), Error> {
     outbox::remove_set_keys(step.txn, set);
+    outbox::remove_slash_report(step.txn, set);
     let Some(record) = session::get(step.txn, set)? else { return Ok(()) };
     SETS.put(step.txn, &set, &SetRecord { life, ..record });
-    step.notice(Notice::of_set(
-        set,
-        if life == Life::Dropped { Event::SetDropped } else { Event::SetRetired },
-    ));
+    retire::ended(step.txn, set, retire::Ended { block: block.number(), reported })?;
+    let event = if life == Life::Dropped { Event::SetDropped } else { Event::SetRetired };
+    step.notice(Notice::of_set(set, event));
     Ok(())
 }
 
@@ -206,7 +251,7 @@ fn keys_set(step: &mut Step<'_>, block: &Block, set: ValidatorSet, key_pair: &Ke
     feed::append(step.txn, set.network, &ToProcessor::BaseChain(message), None)?;
     let record = session::get(step.txn, set)?;
     step.notice(Notice::of_set(set, Event::KeysSet { ours: record.is_some() }));
-    if let Some(record) = record {
+    if let Some(record) = record.filter(|record| record.life == Life::Active) {
         own::provide(step, record.spec.genesis, &Provided::KeysSet)?;
         relay::keys_set(step, &record.spec)?;
         compare_keys(step, set)?;

@@ -15,7 +15,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_base_chain::signing;
 use coordinator_store::{Read, StoreError, Table};
 use processor_messages::{
-    Batch, BatchId, MAX_BATCH_BYTES, Network, NetworkBlockHash, Session, SignedBatch, ValidatorSet,
+    Batch, BatchId, Genesis, MAX_BATCH_BYTES, Network, NetworkBlockHash, Session, SignedBatch, ValidatorSet,
     base_chain::ExecutedBatch, encode,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     Error, Notice, Step, base_chain, feed, halt,
     notice::Event,
     outbox,
-    session::{self, own, transaction::Provided},
+    session::{self, Life, own, transaction::Provided},
 };
 
 /// What our processor made of the network.
@@ -40,6 +40,8 @@ const EXPECTED: Table<(Network, BatchId), Expected> = Table::new("batch/expected
 const EXECUTED: Table<(Network, BatchId), ExecutedBatch> = Table::new("batch/executed");
 const PROGRESS: Table<Network, Progress> = Table::new("batch/progress");
 const FIRST_OF: Table<ValidatorSet, BatchId> = Table::new("batch/first");
+/// The session of our processor's latest batch: sessions follow each other.
+const LAST_SESSION: Table<Network, Session> = Table::new("batch/session");
 
 /// How far a network's batches are; each names the next one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -52,6 +54,52 @@ pub struct Progress {
     pub executed: BatchId,
     /// The next executed batch to be compared with what our processor made.
     pub verified: BatchId,
+    /// The next batch whose rows are to be forgotten: offered, executed and verified.
+    pub forgotten: BatchId,
+}
+
+/// Why a batch is not offered for signing yet (`COORD-7`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blocked {
+    /// It would take over from the former set, of whose batches this is the next to be verified.
+    FormerBatches {
+        /// The batch which is awaited.
+        awaited: BatchId,
+    },
+    /// The first batch of its set is not verified, so the handover may not have happened as we know it.
+    Handover {
+        /// The batch which takes over.
+        first: BatchId,
+    },
+}
+
+impl Blocked {
+    /// The stable code of the reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::FormerBatches { .. } => "FORMER_BATCHES_UNVERIFIED",
+            Self::Handover { .. } => "HANDOVER_UNVERIFIED",
+        }
+    }
+
+    /// The batch whose verification is awaited.
+    pub fn awaited(&self) -> BatchId {
+        match self {
+            Self::FormerBatches { awaited } => *awaited,
+            Self::Handover { first } => *first,
+        }
+    }
+}
+
+/// A batch which our processor made and which is not offered for signing yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BlockedBatch {
+    /// The batch.
+    pub batch: BatchId,
+    /// The session whose key is to sign it.
+    pub session: Session,
+    /// What it waits for.
+    pub reason: Blocked,
 }
 
 /// How far a network's batches are.
@@ -83,6 +131,11 @@ pub(crate) fn expected(
         let reason = halt::Reason::BatchGap { due: progress.expected, came: batch.id };
         return Ok(halt::network(step, network, reason)?);
     }
+    if let Some(former) = LAST_SESSION.get(step.txn, &network)?.filter(|former| session < *former) {
+        let reason = halt::Reason::BatchSession { batch: batch.id, former, came: session };
+        return Ok(halt::network(step, network, reason)?);
+    }
+    LAST_SESSION.put(step.txn, &network, &session);
     let hash = hash_of(&encoded);
     let instructions = signing::instructions_hash(batch);
     let expected = Expected { session, hash, instructions, block: batch.block };
@@ -105,8 +158,8 @@ pub(crate) fn executed(step: &mut Step<'_>, network: Network, batch: &ExecutedBa
     PROGRESS.put(step.txn, &network, &progress);
     outbox::remove_batch(step.txn, network, batch.id);
     let set = ValidatorSet { network, session: batch.publisher };
-    if let Some(record) = session::get(step.txn, set)? {
-        own::provide(step, record.spec.genesis, &Provided::BatchExecuted { id: batch.id })?;
+    if let Some(genesis) = active(step.txn, set)? {
+        own::provide(step, genesis, &Provided::BatchExecuted { id: batch.id })?;
     }
     Ok(())
 }
@@ -118,6 +171,7 @@ pub(crate) fn move_on(step: &mut Step<'_>, network: Network) -> Result<(), Error
     }
     if halt::of_network(step.txn, network)?.is_none() {
         offer(step, network)?;
+        forget(step, network)?;
         feed::deliver(step, network)?;
     }
     Ok(())
@@ -143,24 +197,78 @@ fn verify(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
     }
 }
 
+/// The tributary of a set which we are in and which is not over.
+fn active(db: &(impl Read + ?Sized), set: ValidatorSet) -> Result<Option<Genesis>, StoreError> {
+    let record = session::get(db, set)?.filter(|record| record.life == Life::Active);
+    Ok(record.map(|record| record.spec.genesis))
+}
+
+/// What a batch of a session waits for before it may be offered; `None` if nothing.
+fn blocked(
+    db: &(impl Read + ?Sized),
+    set: ValidatorSet,
+    (id, verified): (BatchId, BatchId),
+) -> Result<Option<Blocked>, StoreError> {
+    let first = FIRST_OF.get(db, &set)?.unwrap_or(id);
+    Ok(if first == BatchId(0) {
+        // Nobody to take over from.
+        None
+    } else if id == first {
+        (verified < first).then_some(Blocked::FormerBatches { awaited: verified })
+    } else {
+        (verified <= first).then_some(Blocked::Handover { first })
+    })
+}
+
+/// The batches which our processor made and which are not offered yet, in order; at most `limit`.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn waiting(
+    db: &(impl Read + ?Sized),
+    network: Network,
+    limit: usize,
+) -> Result<Vec<BlockedBatch>, StoreError> {
+    let Progress { offered, verified, .. } = progress(db, network)?;
+    let mut waiting = Vec::new();
+    for ((_, batch), expected) in EXPECTED.scan(db, &network, Some(&(network, offered)), limit)? {
+        let session = expected.session;
+        let reason = blocked(db, ValidatorSet { network, session }, (batch, verified))?;
+        waiting.extend(reason.map(|reason| BlockedBatch { batch, session, reason }));
+    }
+    Ok(waiting)
+}
+
+/// Offers every batch which may be, in order (`COORD-7`). Where we are not in its set there is nobody to offer it
+/// to, and it counts as offered all the same: later sets' batches wait for its verification, not for us.
 fn offer(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
     loop {
         let mut progress = progress(step.txn, network)?;
         let id = progress.offered;
         let Some(expected) = EXPECTED.get(step.txn, &(network, id))? else { return Ok(()) };
         let set = ValidatorSet { network, session: expected.session };
-        let first = FIRST_OF.get(step.txn, &set)?.unwrap_or(id);
-        let former_done = (first == BatchId(0)) || (progress.verified >= first);
-        let handed_over = (first == BatchId(0)) || (progress.verified > first);
-        if !(if id == first { former_done } else { handed_over }) {
+        if blocked(step.txn, set, (id, progress.verified))?.is_some() {
             return Ok(());
         }
-        if let Some(record) = session::get(step.txn, set)? {
-            own::provide(step, record.spec.genesis, &Provided::Batch { id, hash: expected.hash })?;
+        if let Some(genesis) = active(step.txn, set)? {
+            own::provide(step, genesis, &Provided::Batch { id, hash: expected.hash })?;
         }
         progress.offered = id.next();
         PROGRESS.put(step.txn, &network, &progress);
     }
+}
+
+/// Forgets batches which are offered, executed and verified: nothing asks for them again.
+fn forget(step: &mut Step<'_>, network: Network) -> Result<(), StoreError> {
+    let mut progress = progress(step.txn, network)?;
+    while progress.forgotten < progress.offered.min(progress.verified) {
+        let key = (network, progress.forgotten);
+        EXPECTED.delete(step.txn, &key);
+        EXECUTED.delete(step.txn, &key);
+        progress.forgotten = progress.forgotten.next();
+    }
+    PROGRESS.put(step.txn, &network, &progress);
+    Ok(())
 }
 
 /// Our processor holds the signature of a batch (`COORD-6`).
@@ -171,14 +279,15 @@ pub(crate) fn signed(
     signed: &SignedBatch,
 ) -> Result<(), Error> {
     let set = ValidatorSet { network, session };
+    if signed.batch.id < progress(step.txn, network)?.executed {
+        return Ok(());
+    }
     if let Err(what) = check_signed(step, set, signed)? {
         step.notice(Notice::of_set(set, Event::MessageDropped { what }));
         return Ok(());
     }
-    if signed.batch.id >= progress(step.txn, network)?.executed {
-        outbox::put_batch(step.txn, signed);
-        step.notice(Notice::of_set(set, Event::BatchSigned { batch: signed.batch.id }));
-    }
+    outbox::put_batch(step.txn, signed);
+    step.notice(Notice::of_set(set, Event::BatchSigned { batch: signed.batch.id }));
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Table};
-use processor_messages::{BatchId, Network, ValidatorSet};
+use processor_messages::{BatchId, Network, Session, ValidatorSet};
 
 use crate::{Notice, Step, notice::Event};
 
@@ -30,6 +30,15 @@ pub enum Reason {
         due: BatchId,
         /// The batch which came.
         came: BatchId,
+    },
+    /// Our processor made a batch for an earlier session than the batch before it.
+    BatchSession {
+        /// The batch.
+        batch: BatchId,
+        /// The session of the one before it.
+        former: Session,
+        /// The session it was made for.
+        came: Session,
     },
     /// The key pair on the base chain is not the one our processor generated.
     KeyPairMismatch {
@@ -63,6 +72,7 @@ impl Reason {
         match self {
             Self::BatchMismatch { .. } => "BATCH_MISMATCH",
             Self::BatchGap { .. } => "BATCH_GAP",
+            Self::BatchSession { .. } => "BATCH_SESSION",
             Self::KeyPairMismatch { .. } => "KEY_PAIR_MISMATCH",
             Self::ThresholdLost { .. } => "THRESHOLD_LOST",
             Self::TributaryHalted { .. } => "TRIBUTARY_HALTED",
@@ -76,7 +86,9 @@ impl Reason {
             Self::BatchMismatch { .. } => {
                 "compare the processor's view of the network with other validators'; if theirs is the executed one, rebuild the processor's"
             }
-            Self::BatchGap { .. } => "restore the processor's data directory, or rebuild it from the network",
+            Self::BatchGap { .. } | Self::BatchSession { .. } => {
+                "restore the processor's data directory, or rebuild it from the network"
+            }
             Self::KeyPairMismatch { .. } => {
                 "the processor computed another key than t of the set; compare versions, then rebuild the processor"
             }

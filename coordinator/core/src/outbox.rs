@@ -5,12 +5,13 @@
 //! | message of a network's processor, in order | message queue | moved there, in one step |
 //! | set keys of a set | base chain | its keys are on the base chain, or the set is dropped |
 //! | signed batch of a network | base chain | the base chain executed it |
+//! | signed slash report of a set | base chain | the set is retired |
 //!
 //! Bound: [`MAX_MESSAGES`] messages for each processor; at the bound the step that wants to add one fails
 //! with [`Error::Full`] and is tried again, so whatever feeds a dead processor waits for it. A network has at
 //! most as many signed batches as its set signed and the base chain has not executed.
 
-use coordinator_base_chain::SetKeys;
+use coordinator_base_chain::{SetKeys, SlashReportCall};
 use coordinator_store::{Push, Queue, Read, StoreError, Table, Transaction};
 use processor_messages::{
     BatchId, Incarnation, Intent, Network, SignedBatch, ToProcessor, ValidatorSet, codec::MAX_MESSAGE_BYTES,
@@ -24,6 +25,7 @@ pub const MAX_MESSAGES: u64 = 65_536;
 
 const TO_PROCESSOR: Queue<Network, (Incarnation, Vec<u8>)> = Queue::new("outbox/to_processor", MAX_MESSAGES);
 const SET_KEYS: Table<ValidatorSet, Vec<u8>> = Table::new("outbox/set_keys");
+const SLASH_REPORTS: Table<ValidatorSet, SlashReportCall> = Table::new("outbox/slash_report");
 const BATCHES: Table<(Network, BatchId), SignedBatch> = Table::new("outbox/batch");
 
 /// Leaves a message for a network's processor. Nothing happens if none is configured.
@@ -133,6 +135,29 @@ pub fn set_keys(db: &(impl Read + ?Sized), limit: usize) -> Result<Vec<SetKeys>,
     for row in SET_KEYS.scan(db, &(), None, limit)? {
         if halt::of_session(db, row.0)?.is_none() {
             waiting.push(decode(row)?);
+        }
+    }
+    Ok(waiting)
+}
+
+pub(crate) fn put_slash_report(txn: &mut dyn Transaction, report: &SlashReportCall) {
+    SLASH_REPORTS.put(txn, &report.set, report);
+}
+
+pub(crate) fn remove_slash_report(txn: &mut dyn Transaction, set: ValidatorSet) {
+    SLASH_REPORTS.delete(txn, &set);
+}
+
+/// Signed slash reports of sets which the base chain has not retired yet and which are not halted (`COORD-9`); at
+/// most `limit` sets are looked at.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn slash_reports(db: &(impl Read + ?Sized), limit: usize) -> Result<Vec<SlashReportCall>, StoreError> {
+    let mut waiting = Vec::new();
+    for (set, report) in SLASH_REPORTS.scan(db, &(), None, limit)? {
+        if halt::of_session(db, set)?.is_none() {
+            waiting.push(report);
         }
     }
     Ok(waiting)

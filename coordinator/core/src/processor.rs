@@ -3,8 +3,8 @@
 
 use coordinator_store::{Read, StoreError};
 use processor_messages::{
-    FromProcessor, List, MAX_INSTRUCTIONS, Network, Session, TransactionId, ValidatorSet, base_chain,
-    coordinator, key_gen, sign,
+    FromProcessor, Incarnation, List, MAX_INSTRUCTIONS, Network, Session, TransactionId, ValidatorSet,
+    base_chain, coordinator, key_gen, sign,
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     batch, feed, halt,
     notice::Event,
     session::{
-        self, Life, SetRecord, SetSpec, confirmation, failure, own, relay,
+        self, Life, SetRecord, SetSpec, confirmation, failure, own, relay, report,
         transaction::{Provided, Signed},
     },
 };
@@ -98,8 +98,12 @@ fn key_gen(step: &mut Step<'_>, network: Network, message: key_gen::FromProcesso
         | M::Failed { session, .. }
         | M::Resend { session, .. } => *session,
     };
+    if let M::Resend { incarnation, .. } = message {
+        return resend(step, network, session, incarnation);
+    }
     let Some(SetRecord { spec, .. }) = live(step, network, session)? else { return Ok(()) };
     match message {
+        M::Resend { .. } => {}
         M::Participation { participation, .. } => {
             own::publish(step, &spec, &Signed::DkgParticipation(participation))?;
         }
@@ -120,12 +124,24 @@ fn key_gen(step: &mut Step<'_>, network: Network, message: key_gen::FromProcesso
             step.notice(Notice::of_set(spec.set(), event));
             failure::record(step, spec.set(), reason, culprits.into_inner());
         }
-        M::Resend { incarnation, .. } => {
-            relay::resend(step, &spec, incarnation)?;
-            feed::resend(step, network, incarnation)?;
-        }
     }
     Ok(())
+}
+
+/// Our processor lost its disk. The network's feed outlives sets: it is owed also to a processor whose sets are
+/// all over (`COORD-10`).
+fn resend(
+    step: &mut Step<'_>,
+    network: Network,
+    session: Session,
+    incarnation: Incarnation,
+) -> Result<(), Error> {
+    if let Some(SetRecord { spec, .. }) = live(step, network, session)?
+        && relay::resend(step, &spec, incarnation)?
+    {
+        report::resend(step, &spec, incarnation)?;
+    }
+    feed::resend(step, network, incarnation)
 }
 
 fn sign(step: &mut Step<'_>, network: Network, message: sign::FromProcessor) -> Result<(), Error> {
@@ -153,7 +169,11 @@ fn coordinator(
         M::SignedBatch { session, batch } => return batch::signed(step, network, session, &batch),
         // Nothing asks a processor for these yet.
         M::CosignedBlock { .. } => dropped(step, network, "a cosign which nobody asked for"),
-        M::SignedSlashReport { .. } => dropped(step, network, "a slash report which nobody asked for"),
+        M::SignedSlashReport { session, report, signature } => {
+            if let Some(SetRecord { spec, .. }) = live(step, network, session)? {
+                report::signed_by_processor(step, &spec, report, signature)?;
+            }
+        }
     }
     Ok(())
 }

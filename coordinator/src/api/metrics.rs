@@ -48,6 +48,9 @@ impl Metrics {
             gauge!("coord_ready").set(f64::from(u8::from(status.ready)));
             status.sets.iter().for_each(set_gauges);
             status.networks.iter().for_each(network_gauges);
+            for retired in &status.retired {
+                gauge!("coord_slash_report_deadline_seconds", "set" => retired.set.clone()).set(0.0);
+            }
             for (reason, count) in &status.peers_refused {
                 counter!("coord_p2p_rejected_total", "reason" => *reason).absolute(*count);
             }
@@ -84,6 +87,9 @@ fn set_gauges(set: &SetStatus) {
         gauge!("coord_slash_points", "set" => name(), "validator" => validator)
             .set(f64::from(slashed.points));
     }
+    if let Some(seconds) = session.slash_report.deadline_secs {
+        gauge!("coord_slash_report_deadline_seconds", "set" => name()).set(whole(seconds));
+    }
     if let Some(tributary) = &set.tributary {
         gauge!("coord_tributary_height", "set" => name()).set(whole(tributary.decided.0));
         gauge!("coord_tributary_round", "set" => name()).set(f64::from(tributary.round.unwrap_or(0)));
@@ -98,6 +104,8 @@ fn network_gauges(network: &NetworkStatus) {
         .set(whole(network.from_processor));
     gauge!("coord_batch_next_expected", "network" => name()).set(f64::from(network.next_expected.0));
     gauge!("coord_batch_next_executed", "network" => name()).set(f64::from(network.next_executed.0));
+    gauge!("coord_handover_blocked_batches", "network" => name())
+        .set(whole(network.blocked_batches.len() as u64));
     gauge!("coord_batch_signed_unpublished", "network" => name())
         .set(whole(network.signed_unpublished as u64));
 }

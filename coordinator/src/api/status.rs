@@ -8,13 +8,13 @@ use std::{
 use coordinator_core::{
     base_chain, batch, cosign, feed, halt, outbox,
     session::{
-        self, Life,
-        status::{HaltStatus, SessionStatus},
+        self, Life, retire,
+        status::{HaltStatus, RetiredStatus, SessionStatus},
     },
 };
 use coordinator_message_queue::{Direction, MessageQueue};
-use coordinator_store::{Store, StoreError};
-use processor_messages::{BaseBlock, BatchId, Network, TributaryBlock, Validator};
+use coordinator_store::{Read, Store, StoreError};
+use processor_messages::{BaseBlock, BatchId, Network, Session, TributaryBlock, Validator};
 use serde::Serialize;
 
 use super::metrics::Metrics;
@@ -53,6 +53,8 @@ pub struct Status {
     pub base_chain: BaseChainStatus,
     /// The sets we are in.
     pub sets: Vec<SetStatus>,
+    /// Ended sets whose archive is on disk.
+    pub retired: Vec<RetiredStatus>,
     /// The networks we have a processor for.
     pub networks: Vec<NetworkStatus>,
     /// Connected validators.
@@ -120,6 +122,8 @@ pub struct NetworkStatus {
     pub next_verified: BatchId,
     /// Signed batches which the base chain has not executed.
     pub signed_unpublished: usize,
+    /// Batches which our processor made and which are not offered for signing yet, and why.
+    pub blocked_batches: Vec<BlockedStatus>,
     /// What happened on the base chain and is not handed to the processor yet.
     pub feed_waiting: u64,
     /// The executed batch which our processor has not made yet, if that is what it waits for.
@@ -132,6 +136,29 @@ pub struct NetworkStatus {
     pub processor_took: u64,
     /// Why it is halted.
     pub halted: Option<HaltStatus>,
+}
+
+/// A batch which our processor made and which is held back.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockedStatus {
+    /// The batch.
+    pub batch: BatchId,
+    /// The session whose key is to sign it.
+    pub session: Session,
+    /// Stable code of the reason.
+    pub reason: &'static str,
+    /// The batch whose verification on the base chain is awaited.
+    pub awaited: BatchId,
+}
+
+fn blocked_batches(db: &dyn Read, network: Network) -> Result<Vec<BlockedStatus>, StoreError> {
+    let status = |batch::BlockedBatch { batch, session, reason }: batch::BlockedBatch| BlockedStatus {
+        batch,
+        session,
+        reason: reason.code(),
+        awaited: reason.awaited(),
+    };
+    Ok(batch::waiting(db, network, MAX_SHOWN)?.into_iter().map(status).collect())
 }
 
 /// A connected validator.
@@ -257,6 +284,7 @@ impl<S: Store> Sources<S> {
                 cosign: gate.code(),
             },
             sets: self.sets(&peers)?,
+            retired: self.retired()?,
             networks: self.networks()?,
             peers,
             peers_refused: self.network.counters().snapshot().map(|(r, n)| (r.name(), n)).collect(),
@@ -283,6 +311,11 @@ impl<S: Store> Sources<S> {
         Ok(sets)
     }
 
+    fn retired(&self) -> Result<Vec<RetiredStatus>, StoreError> {
+        let tombstones = self.node.store.read(|db| retire::tombstones(db, MAX_SHOWN))?;
+        Ok(tombstones.into_iter().map(RetiredStatus::from).collect())
+    }
+
     fn networks(&self) -> Result<Vec<NetworkStatus>, StoreError> {
         let mut networks = Vec::new();
         for network in self.queue.networks() {
@@ -298,6 +331,7 @@ impl<S: Store> Sources<S> {
                     next_executed: progress.executed,
                     next_verified: progress.verified,
                     signed_unpublished: outbox::batches(db, network, MAX_SHOWN)?.len(),
+                    blocked_batches: blocked_batches(db, network)?,
                     feed_waiting,
                     waits_for_processor_batch: after.filter(|id| *id >= progress.expected),
                     to_processor: outbox::messages(db, network)?.saturating_add(queued.messages()),

@@ -4,11 +4,13 @@ mod announce;
 mod follow;
 mod publish_batches;
 mod publish_keys;
+mod publish_slash_report;
 
 pub use announce::Announce;
 pub use follow::{Follow, FollowState};
 pub use publish_batches::PublishBatches;
 pub use publish_keys::PublishKeys;
+pub use publish_slash_report::PublishSlashReports;
 
 use std::time::{Duration, Instant};
 

@@ -54,27 +54,55 @@ pub(super) struct Running {
 
 /// All sets whose tasks run; at most as many as there are active sets.
 #[derive(Clone, Default)]
-pub struct Sessions(Arc<Mutex<BTreeMap<ValidatorSet, Running>>>);
+pub struct Sessions(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    running: BTreeMap<ValidatorSet, Running>,
+    /// Whose driver is being opened.
+    opening: Option<ValidatorSet>,
+}
+
+/// A set counts as running while this lives.
+struct Opening<'a>(&'a Sessions);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.lock().opening = None;
+    }
+}
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ValidatorSet, Running>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a set's driver is being opened, runs, or has been told to stop and may still be in a step.
+    pub(crate) fn runs(&self, set: ValidatorSet) -> bool {
+        let known = self.lock();
+        known.running.contains_key(&set) || (known.opening == Some(set))
+    }
+
+    fn opening(&self, set: ValidatorSet) -> Opening<'_> {
+        self.lock().opening = Some(set);
+        Opening(self)
     }
 
     /// The driver's status of a running set.
     pub fn status(&self, set: ValidatorSet) -> Option<coordinator_drive::Status> {
-        let status = self.lock().get(&set)?.drive.status();
+        let status = self.lock().running.get(&set)?.drive.status();
         let status = status.borrow().clone();
         Some(status)
     }
 
     /// Ends every set's tasks.
     pub async fn stop_all(&self) {
-        let running: Vec<Running> = std::mem::take(&mut *self.lock()).into_values().collect();
+        let running: Vec<Running> = self.lock().running.values().cloned().collect();
         for running in running {
             running.stop.send_replace(true);
             running.drive.stop().await;
         }
+        self.lock().running.clear();
     }
 }
 
@@ -110,6 +138,12 @@ impl<S: Store> Open<S> {
 
     async fn open(&self, record: &SetRecord) -> Result<Progress, TaskError> {
         let (spec, set) = (&record.spec, record.spec.set());
+        // From here on nobody prunes it; so it must not have ended before.
+        let _opening = self.sessions.opening(set);
+        let record_now = self.node.store.read(|db| session::get(db, set))?;
+        if record_now.is_none_or(|now| now.life != Life::Active) {
+            return Ok(Progress::Idle);
+        }
         let members = match spec.tributary.members() {
             Ok(members) => members,
             Err(error) => {
@@ -132,7 +166,7 @@ impl<S: Store> Open<S> {
         let (stop, stopped) = watch::channel(false);
         let publish = Publish::new(self.node.clone(), spec.clone(), drive.clone());
         let scan = Scan::new(self.node.clone(), spec.clone());
-        self.sessions.lock().insert(set, Running { drive, stop });
+        self.sessions.lock().running.insert(set, Running { drive, stop });
         let ending = |_| TaskError::Retry("the service is ending".to_owned());
         self.spawn.send(Opened { driver, publish, scan, stop: stopped }).await.map_err(ending)?;
         tracing::info!(%set, genesis = %spec.genesis, "runs the tributary of a set");
@@ -149,9 +183,11 @@ impl<S: Store> Open<S> {
     }
 
     async fn close(&self, set: ValidatorSet) -> Progress {
-        let Some(running) = self.sessions.lock().remove(&set) else { return Progress::Idle };
+        let Some(running) = self.sessions.lock().running.get(&set).cloned() else { return Progress::Idle };
         running.stop.send_replace(true);
         running.drive.stop().await;
+        // Only now: what runs is neither archived nor pruned.
+        self.sessions.lock().running.remove(&set);
         Progress::Done
     }
 
@@ -176,7 +212,7 @@ impl<S: Store> Task for Open<S> {
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         for record in self.node.store.read(|db| session::all(db, MAX_SETS))? {
             let set = record.spec.set();
-            let running = self.sessions.lock().contains_key(&set);
+            let running = self.sessions.lock().running.contains_key(&set);
             let halted = self.node.store.read(|db| halt::of_session(db, set))?.is_some();
             let done = match (record.life, running) {
                 (Life::Active, false) if !halted => self.open(&record).await?,

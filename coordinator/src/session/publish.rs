@@ -11,7 +11,7 @@ use std::{
 use coordinator_core::{
     halt,
     session::{
-        self, SetSpec, own,
+        self, SetSpec, own, slash,
         status::is_busy,
         transaction::{PROVIDED_KINDS, Slot},
     },
@@ -92,6 +92,13 @@ pub fn due_inputs(
         inputs.extend(rows.into_iter().filter_map(|payload| provide(kind, payload)));
     }
     if halt::of_session(txn, set)?.is_some() {
+        return Ok(inputs);
+    }
+    if slash::record(txn, genesis, me)?.fatal.is_some() {
+        // Of no effect, whoever orders it: what waited when we were slashed is dropped.
+        for (slot, _) in own::pending(txn, genesis, MAX_AT_ONCE)? {
+            own::handed_over(txn, genesis, &slot);
+        }
         return Ok(inputs);
     }
     let mut orders: Vec<(Vec<u8>, u32)> = Vec::new();

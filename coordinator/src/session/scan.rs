@@ -58,7 +58,9 @@ pub fn ordered_block(block: &Block) -> Option<OrderedBlock> {
         }),
     };
     let transactions = transactions.into_iter().filter_map(ordered).collect();
-    Some(OrderedBlock { number: block.header.height, transactions })
+    let voters = block.former.iter().flat_map(|former| former.signers().copied()).collect();
+    let tributary::Header { height: number, proposer, .. } = block.header;
+    Some(OrderedBlock { number, proposer, voters, transactions })
 }
 
 impl<S: Store> Task for Scan<S> {

@@ -9,12 +9,18 @@ use coordinator_core::{
     Error, Identity, Notice, Step, base_chain, batch,
     halt::{self, Reason},
     outbox, processor,
-    session::{self, Life, SetRecord, SetSpec, status::is_busy},
+    session::{
+        self, Life, SetRecord, SetSpec,
+        archive::{self, ArchiveError, Position, Writer},
+        retire::{self, Archived, Due},
+        status::is_busy,
+    },
 };
 use coordinator_message_queue::{Direction, QueueError, queue};
 use coordinator_store::{Store, StoreError};
 use processor_messages::{
-    FromProcessor, Genesis, Network, TributaryBlock, ValidatorSet, codec::MAX_MESSAGE_BYTES, decode,
+    FromProcessor, Genesis, Network, TributaryBlock, Validator, ValidatorSet, codec::MAX_MESSAGE_BYTES,
+    decode,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -48,6 +54,10 @@ pub enum Task {
     Keys,
     /// Publishes a network's batches.
     Batches(Network),
+    /// Publishes slash reports of retiring sets.
+    Reports,
+    /// Archives and prunes ended sets.
+    Retire,
     /// Sends to a network's processor.
     Send(Network),
     /// Handles what a network's processor sent.
@@ -81,6 +91,8 @@ pub struct CoordinatorNode {
     pub tributaries: BTreeMap<Genesis, Tributary>,
     /// What its rules decided, to be looked at by oracles; taken by them.
     pub notices: Vec<Notice>,
+    /// The archives on its disk, as files: what is there was synced.
+    pub archives: BTreeMap<ValidatorSet, Vec<u8>>,
     identity: Identity,
     waiting: BTreeSet<Task>,
     submitted: BTreeMap<TransactionHash, Time>,
@@ -97,6 +109,7 @@ impl CoordinatorNode {
             disk: Disk::default(),
             tributaries: BTreeMap::new(),
             notices: Vec::new(),
+            archives: BTreeMap::new(),
             identity: Identity { key, chain: setting.chain, networks },
             waiting: BTreeSet::new(),
             submitted: BTreeMap::new(),
@@ -122,7 +135,7 @@ impl CoordinatorNode {
 
     /// All tasks there are now.
     pub fn tasks(&self) -> Vec<Task> {
-        let mut tasks = vec![Task::Follow, Task::Open, Task::Keys];
+        let mut tasks = vec![Task::Follow, Task::Open, Task::Keys, Task::Reports, Task::Retire];
         for tributary in self.tributaries.values() {
             tasks.extend([Task::Publish(tributary.spec.set()), Task::Scan(tributary.spec.set())]);
         }
@@ -157,6 +170,13 @@ impl CoordinatorNode {
                 of_base = self.submit(waiting, base, now);
                 Did::Nothing
             }
+            Task::Reports => {
+                let waiting = self.disk.store.read(|db| outbox::slash_reports(db, MAX_SETS))?;
+                let waiting = waiting.into_iter().map(Transaction::ReportSlashes).collect();
+                of_base = self.submit(waiting, base, now);
+                Did::Nothing
+            }
+            Task::Retire => self.retire()?,
             Task::Batches(network) => {
                 let next = self.disk.store.read(|db| {
                     if halt::of_network(db, network)?.is_some() {
@@ -355,6 +375,40 @@ impl CoordinatorNode {
             self.halt(set, Reason::Internal { what })?;
         }
         Ok(Did::Step(Vec::new()))
+    }
+
+    /// As the service's task: the file first, then the row which says so, then the pruning.
+    fn retire(&mut self) -> Result<Did, StoreError> {
+        for due in self.disk.store.read(|db| retire::next(db))? {
+            match due {
+                Due::Prune(set) => {
+                    let done = self.step(|step| retire::prune(step, set))?;
+                    return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Nothing });
+                }
+                Due::Archive(record) if self.tributaries.contains_key(&record.spec.genesis) => {}
+                Due::Archive(record) => {
+                    let archived = self.archive(&record)?;
+                    self.step(|step| retire::archived(step, &record, archived))?;
+                    return Ok(Did::Step(Vec::new()));
+                }
+            }
+        }
+        Ok(Did::Nothing)
+    }
+
+    fn archive(&mut self, record: &SetRecord) -> Result<Archived, StoreError> {
+        let failed = |error: ArchiveError| StoreError::Disk(error.to_string());
+        let mut writer = Writer::new(Vec::new()).map_err(failed)?;
+        let mut position = Position::default();
+        while position != Position::Done {
+            let (entries, next) = self.disk.store.read(|db| archive::page(db, record, position))?;
+            entries.iter().try_for_each(|entry| writer.entry(entry)).map_err(failed)?;
+            position = next;
+        }
+        let (file, bytes, hash) = writer.finish().map_err(failed)?;
+        let set = record.spec.set();
+        self.archives.insert(set, file);
+        Ok(Archived { file: format!("{}-{}.archive", set.network, set.session), bytes, hash })
     }
 
     /// Submits what waits and is due again; effects on the base-chain node.

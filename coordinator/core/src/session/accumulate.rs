@@ -13,7 +13,7 @@
 //! Sources: the first weight to reach t signs, as in the reference system; multi-share, exclusion and the
 //! linear growth of the attempts are ours.
 
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Attempt, Genesis, TributaryBlock};
 
 use super::{
@@ -102,7 +102,7 @@ pub(super) fn close(session: &mut Session<'_, '_>, topic: Topic) -> Result<(), E
     }
     state.closed = true;
     schedule(session, topic, &mut state, None);
-    prune(session, topic, &state)?;
+    drop_bodies(session, topic, &state)?;
     put(session, topic, &state);
     session.notice(Event::TopicClosed { topic });
     Ok(())
@@ -117,11 +117,11 @@ pub(super) fn admit(
     who: MemberIndex,
 ) -> Result<Option<TopicState>, Error> {
     let Some(state) = self::topic(session.step.txn, session.genesis(), topic)? else {
-        slash::slash(session, who, Cause::Premature)?;
+        slash::slash(session, who, Cause::Premature.of(topic, attempt))?;
         return Ok(None);
     };
     if attempt > state.attempt {
-        slash::slash(session, who, Cause::Premature)?;
+        slash::slash(session, who, Cause::Premature.of(topic, attempt))?;
         return Ok(None);
     }
     Ok((attempt == state.attempt && !state.closed).then_some(state))
@@ -136,7 +136,7 @@ pub(super) fn preprocess(
     (subject, body): (Subject, Vec<u8>),
 ) -> Result<Option<TopicState>, Error> {
     if state.arrived.iter().any(|(index, _)| *index == who) {
-        slash::slash(session, who, Cause::Duplicate)?;
+        slash::slash(session, who, Cause::Duplicate.of(topic, state.attempt))?;
         return Ok(None);
     }
     state.arrived.push((who, subject));
@@ -180,6 +180,7 @@ fn select(session: &Session<'_, '_>, state: &mut TopicState, subject: Subject) -
 /// Whether a member may send a share now: only who is selected, and once (`SIGN-7`).
 pub(super) fn may_share(
     session: &mut Session<'_, '_>,
+    topic: Topic,
     state: &TopicState,
     who: MemberIndex,
 ) -> Result<bool, Error> {
@@ -189,7 +190,7 @@ pub(super) fn may_share(
         Some(selection) if selection.shared.contains(&who) => Cause::Duplicate,
         Some(_) => return Ok(true),
     };
-    slash::slash(session, who, cause)?;
+    slash::slash(session, who, cause.of(topic, state.attempt))?;
     Ok(false)
 }
 
@@ -257,7 +258,7 @@ fn next_attempt(
     topic: Topic,
     mut state: TopicState,
 ) -> Result<Attempt, Error> {
-    prune(session, topic, &state)?;
+    drop_bodies(session, topic, &state)?;
     if state.selection.is_none() {
         // Those who are left did not answer in numbers: who failed is needed after all.
         state.failed.clear();
@@ -266,7 +267,7 @@ fn next_attempt(
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
             if !state.failed.contains(who) {
                 state.failed.push(*who);
-                slash::slash(session, *who, Cause::MissedShare)?;
+                slash::slash(session, *who, Cause::MissedShare.of(topic, state.attempt))?;
             }
         }
     }
@@ -321,8 +322,17 @@ pub(super) fn is_scheduled(db: &(impl Read + ?Sized), genesis: Genesis) -> Resul
     Ok(!DUE.scan(db, &genesis, None, 1)?.is_empty())
 }
 
+/// Forgets everything of an ended set; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    let mut done = TOPICS.prune(txn, &genesis, limit)?;
+    done &= BODIES.prune(txn, &genesis, limit)?;
+    done &= DUE.clear(txn, &genesis, limit)? < limit;
+    done &= OPEN.clear(txn, &genesis, limit)? < limit;
+    Ok(done)
+}
+
 /// Drops what members sent in the current attempt.
-fn prune(session: &mut Session<'_, '_>, topic: Topic, state: &TopicState) -> Result<(), Error> {
+fn drop_bodies(session: &mut Session<'_, '_>, topic: Topic, state: &TopicState) -> Result<(), Error> {
     let genesis = session.genesis();
     for round in [Round::Preprocess, Round::Share] {
         for index in session.spec.indices() {

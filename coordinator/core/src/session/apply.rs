@@ -1,12 +1,12 @@
 //! Applies one ordered block: the state transition of a session.
 //!
 //! ```text
-//! block = next to apply -> transactions in order -> attempts due -> participations handed over
+//! block = next to apply -> transactions in order -> attempts due -> votes, report -> participations handed over
 //!                       -> state hash = H(former, block, every write)
 //! ```
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
-use coordinator_store::{Advance, Cursor, Read, StoreError};
+use coordinator_store::{Advance, Cursor, Read, StoreError, Transaction};
 use processor_messages::{
     Attempt, Genesis, ToProcessor, TributaryBlock, Validator, ValidatorSet, coordinator, encode,
     key_gen::ParticipationBytes, sign::SigningId,
@@ -14,10 +14,12 @@ use processor_messages::{
 use tributary::Kind;
 
 use super::{
-    Life, MemberIndex, Replicated, SETS, Session, SetSpec, accumulate, confirmation, own, relay, signing,
+    Life, MemberIndex, Replicated, SETS, Session, SetSpec, accumulate, confirmation, own, relay, report,
+    signing,
     slash::{self, Cause},
     topic::Topic,
     transaction::{Ordered, OrderedBlock, Provided, Signed, Slot},
+    votes,
 };
 use crate::{Error, Step, halt, notice::Event, outbox};
 
@@ -103,6 +105,8 @@ fn apply_next(step: &mut Step<'_>, spec: &SetSpec, block: &OrderedBlock) -> Resu
     for (topic, attempt) in accumulate::start_due(&mut session)? {
         start_attempt(&mut session, topic, attempt)?;
     }
+    votes::end_block(&mut session, block)?;
+    report::end_block(&mut session)?;
     relay::end_block(&mut session, participations)?;
     let hash = session.digest.finalize().into();
     STATE_HASH.put(step.txn, &spec.genesis, &hash);
@@ -134,6 +138,7 @@ fn provided(session: &mut Session<'_, '_>, kind: Kind, payload: &[u8]) -> Result
         }
         Provided::KeysSet => accumulate::close(session, Topic::Confirmation)?,
         Provided::BatchExecuted { id } => signing::close(session, SigningId::Batch(id))?,
+        Provided::HandedOver { block } => report::handed_over(session, block)?,
     }
     Ok(())
 }
@@ -173,8 +178,9 @@ fn signed(
 
 fn signed_by_member(session: &mut Session<'_, '_>, who: MemberIndex, payload: Signed) -> Result<(), Error> {
     match payload {
-        // Handed over by the caller, or defined and not yet given an effect.
-        Signed::DkgParticipation(_) | Signed::SlashReport(_) => Ok(()),
+        // Handed over by the caller.
+        Signed::DkgParticipation(_) => Ok(()),
+        Signed::SlashReport(observations) => report::said(session, who, &observations),
         Signed::Blame { validator } => blame(session, who, validator),
         Signed::ConfirmationNonces { attempt, commitments, key_pair } => {
             confirmation::nonces(session, who, (attempt, commitments), &key_pair)
@@ -221,4 +227,11 @@ fn start_attempt(session: &mut Session<'_, '_>, topic: Topic, attempt: Attempt) 
         Topic::Confirmation => confirmation::send_nonces(session.step, session.spec, attempt),
         Topic::Signing(id) => signing::reattempt(session, id, attempt),
     }
+}
+
+/// Forgets how far an ended set was applied, and everything of it that stands here; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    CURSOR.prune(txn, &genesis);
+    STATE_HASH.delete(txn, &genesis);
+    BLAMES.prune(txn, &genesis, limit)
 }

@@ -16,7 +16,7 @@
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_base_chain::{SetKeys, Signers};
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Attempt, Genesis, KeyPair, List, Validator, ValidatorSet, encode};
 use zeroize::Zeroizing;
 
@@ -34,6 +34,9 @@ use crate::{Error, Step, notice::Event, outbox};
 const KEY_PAIRS: Table<ValidatorSet, KeyPair> = Table::new("confirmation/key_pair");
 const NONCES: Table<(Genesis, u32), OwnNonces> = Table::new("confirmation/nonces");
 const SHARES: Table<(Genesis, u32), OwnShare> = Table::new("confirmation/share");
+
+/// What we confirmed with others, or saw confirmed: kept for the archive.
+const CONFIRMED: Table<ValidatorSet, SetKeys> = Table::new("confirmation/confirmed");
 
 /// Our nonces of one attempt, stored before they are first sent.
 #[derive(BorshSerialize, BorshDeserialize)]
@@ -109,7 +112,7 @@ pub(super) fn nonces(
     key_pair: &KeyPair,
 ) -> Result<(), Error> {
     if !musig::are_commitments(&commitments) {
-        return slash::slash(session, who, Cause::Malformed);
+        return slash::slash(session, who, Cause::Malformed.of(Topic::Confirmation, attempt));
     }
     let Some(state) = accumulate::admit(session, Topic::Confirmation, attempt, who)? else { return Ok(()) };
     let subject = hash_of(key_pair);
@@ -198,14 +201,14 @@ pub(super) fn share(
     share: Share,
 ) -> Result<(), Error> {
     let Some(state) = accumulate::admit(session, Topic::Confirmation, attempt, who)? else { return Ok(()) };
-    if !accumulate::may_share(session, &state, who)? {
+    if !accumulate::may_share(session, Topic::Confirmation, &state, who)? {
         return Ok(());
     }
     let (signing, pair, _) = signing(session, &state)?;
     let members = state.selection.as_ref().map(|s| s.members.clone()).unwrap_or_default();
     let place = members.iter().position(|m| *m == who).unwrap_or(usize::MAX);
     if !signing.verify_share(place, &share) {
-        slash::slash(session, who, Cause::InvalidShare)?;
+        slash::slash(session, who, Cause::InvalidShare.of(Topic::Confirmation, attempt))?;
         accumulate::fail(session, Topic::Confirmation, state, who);
         return Ok(());
     }
@@ -235,9 +238,28 @@ fn conclude(
     let bits = session.spec.indices().map(|i| members.contains(&i)).collect();
     let signers = Signers(List::new(bits).map_err(|e| broken(&e.to_string()))?);
     let set = session.spec.set();
-    outbox::put_set_keys(session.step.txn, &SetKeys { set, key_pair, signers, signature });
+    let keys = SetKeys { set, key_pair, signers, signature };
+    outbox::put_set_keys(session.step.txn, &keys);
+    CONFIRMED.put(session.step.txn, &set, &keys);
     session.notice(Event::Confirmed { signers: members.len() });
     Ok(())
+}
+
+/// The latest confirmation which this node saw complete; `None` if it saw none.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn confirmed(db: &(impl Read + ?Sized), set: ValidatorSet) -> Result<Option<SetKeys>, StoreError> {
+    CONFIRMED.get(db, &set)
+}
+
+/// Forgets everything of an ended set; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, spec: &SetSpec, limit: usize) -> Result<bool, StoreError> {
+    KEY_PAIRS.delete(txn, &spec.set());
+    CONFIRMED.delete(txn, &spec.set());
+    let mut done = NONCES.clear(txn, &spec.genesis, limit)? < limit;
+    done &= SHARES.clear(txn, &spec.genesis, limit)? < limit;
+    Ok(done)
 }
 
 /// Whether the seed, and whether the share, of an attempt is stored.

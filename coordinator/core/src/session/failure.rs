@@ -1,7 +1,7 @@
 //! Key generations which our processor says cannot complete: shown, and otherwise without effect, since the
 //! base chain decides what becomes of a set without keys.
 
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Validator, ValidatorSet, key_gen::FailureReason};
 
 use crate::Step;
@@ -26,4 +26,9 @@ pub fn get(
     set: ValidatorSet,
 ) -> Result<Option<(FailureReason, Vec<Validator>)>, StoreError> {
     FAILURES.get(db, &set)
+}
+
+/// Forgets an ended set.
+pub(super) fn prune(txn: &mut dyn Transaction, set: ValidatorSet) {
+    FAILURES.delete(txn, &set);
 }

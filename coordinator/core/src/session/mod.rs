@@ -5,6 +5,7 @@
 //!                   signed:   participations -> relay -> processor
 //!                             preprocesses, shares -> accumulate -> selection -> processor, confirmation
 //!                   due:      next attempts
+//! handover -> report -> signed by the set's key -> base chain: retired -> archive -> pruned
 //! ```
 //!
 //! Replicated state lives in `Replicated` tables and is a function of the blocks and the set's
@@ -14,17 +15,22 @@
 
 mod accumulate;
 mod apply;
+pub mod archive;
 pub mod confirmation;
 pub mod failure;
 pub mod musig;
+mod observed;
 pub mod own;
 pub mod relay;
+pub mod report;
+pub mod retire;
 pub mod set;
 mod signing;
 pub mod slash;
 pub mod status;
 pub mod topic;
 pub mod transaction;
+pub mod votes;
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -133,6 +139,11 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Replicated<K, V> {
     fn put(&self, session: &mut Session<'_, '_>, key: &K, value: &V) {
         session.absorb(self.name, key, Some(&encode(value)));
         self.table.put(session.step.txn as &mut dyn Transaction, key, value);
+    }
+
+    /// Deletes up to `limit` rows of an ended set, whose state has no hash any more; true when none is left.
+    fn prune(&self, txn: &mut dyn Transaction, scope: &impl Key, limit: usize) -> Result<bool, StoreError> {
+        Ok(self.table.clear(txn, scope, limit)? < limit)
     }
 
     fn delete(&self, session: &mut Session<'_, '_>, key: &K) {

@@ -9,7 +9,7 @@ use processor_messages::{Genesis, ValidatorSet};
 use tributary::Kind;
 
 use super::{
-    SetSpec,
+    SetSpec, slash,
     transaction::{Provided, Signed, Slot},
 };
 use crate::{Notice, Step, notice::Event};
@@ -27,8 +27,13 @@ fn hash(payload: &[u8]) -> [u8; 32] {
     Blake2b::<U32>::digest(payload).into()
 }
 
-/// Keeps a payload for the tributary; false if something else is in its slot, which stays.
+/// Keeps a payload for the tributary; false if something else is in its slot, which stays, or if we are fatally
+/// slashed (`SIGN-21`).
 pub(crate) fn publish(step: &mut Step<'_>, spec: &SetSpec, payload: &Signed) -> Result<bool, StoreError> {
+    if slash::record(step.txn, spec.genesis, step.me.validator())?.fatal.is_some() {
+        // It would be ignored for ever, and fill blocks.
+        return Ok(false);
+    }
     let key = key(spec.genesis, &payload.slot());
     let bytes = payload.to_bytes();
     if let Some(former) = SLOTS.get(step.txn, &key)? {
@@ -110,4 +115,13 @@ pub fn provided(
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let rows = PROVIDED.scan(db, &(genesis, kind), Some(&(genesis, kind, from)), limit)?;
     Ok(rows.into_iter().map(|(_, payload)| payload).collect())
+}
+
+/// Forgets everything of an ended set; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    let mut done = SLOTS.clear(txn, &genesis, limit)? < limit;
+    done &= PENDING.clear(txn, &genesis, limit)? < limit;
+    done &= PROVIDED.clear(txn, &genesis, limit)? < limit;
+    done &= PROVIDED_COUNT.clear(txn, &genesis, limit)? < limit;
+    Ok(done)
 }

@@ -14,7 +14,7 @@
 //! are kept while the set lives: a processor which lost its disk recovers its shares from them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_store::{Read, StoreError, Table};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{
     Genesis, Incarnation, List, ToProcessor, TributaryBlock, Validator,
     key_gen::{self, ParticipationBytes},
@@ -32,7 +32,8 @@ const PARTICIPATED: Replicated<(Genesis, MemberIndex), (TributaryBlock, u32)> =
 const PARTICIPATIONS: Table<(Genesis, TributaryBlock), Ordered> = Table::new("relay/participations");
 const RELAYS: Table<Genesis, Relay> = Table::new("relay/state");
 
-type Ordered = Vec<(Validator, ParticipationBytes)>;
+/// The participations of one block, in order.
+pub type Ordered = Vec<(Validator, ParticipationBytes)>;
 
 /// How far the relay to our processor is. Local.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -187,4 +188,27 @@ pub(crate) fn resend(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnati
     step.notice(Notice::of_set(spec.set(), Event::Resending { messages }));
     deliver(step, spec)?;
     Ok(true)
+}
+
+/// The ordered participations from a block on, of at most `limit` blocks.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn participations(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    from: TributaryBlock,
+    limit: usize,
+) -> Result<Vec<(TributaryBlock, Ordered)>, StoreError> {
+    let rows = PARTICIPATIONS.scan(db, &genesis, Some(&(genesis, from)), limit)?;
+    Ok(rows.into_iter().map(|((_, block), participations)| (block, participations)).collect())
+}
+
+/// Forgets everything of an ended set; true when nothing is left. Participations are long: few at a time.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    const MAX_LONG: usize = 4;
+    let mut done = PARTICIPATED.prune(txn, &genesis, limit)?;
+    done &= PARTICIPATIONS.clear(txn, &genesis, MAX_LONG)? < MAX_LONG;
+    RELAYS.delete(txn, &genesis);
+    Ok(done)
 }

@@ -6,7 +6,7 @@
 //! processor: shares -> tributary -> all selected shared: Shares -> processor (if we are selected)
 //! ```
 
-use coordinator_store::{StoreError, Table};
+use coordinator_store::{StoreError, Table, Transaction};
 use processor_messages::{
     Attempt, Genesis, List, Participant, ToProcessor, decode, encode,
     sign::{self, OwnPieces, SignId, SigningId},
@@ -161,16 +161,16 @@ pub(super) fn data(
 ) -> Result<(), Error> {
     let topic = Topic::Signing(id);
     if pieces.len() != usize::from(session.spec.weight(who)) {
-        return slash::slash(session, who, Cause::WrongCount);
+        return slash::slash(session, who, Cause::WrongCount.of(topic, attempt));
     }
     if !are_short(session.spec, pieces) {
-        return slash::slash(session, who, Cause::Malformed);
+        return slash::slash(session, who, Cause::Malformed.of(topic, attempt));
     }
     let Some(state) = accumulate::admit(session, topic, attempt, who)? else { return Ok(()) };
     let body = encode(pieces);
     let reached = match round {
         Round::Preprocess => accumulate::preprocess(session, topic, state, who, ([0; 32], body))?,
-        Round::Share if accumulate::may_share(session, &state, who)? => {
+        Round::Share if accumulate::may_share(session, topic, &state, who)? => {
             accumulate::share(session, topic, state, who, body)
         }
         Round::Share => None,
@@ -220,10 +220,10 @@ pub(super) fn invalid(
 ) -> Result<(), Error> {
     let topic = Topic::Signing(id);
     let Some(culprit) = session.spec.owner(participant) else {
-        return slash::slash(session, who, Cause::NotAMember);
+        return slash::slash(session, who, Cause::NotAMember.of(topic, attempt));
     };
     let Some(state) = accumulate::topic(session.step.txn, session.genesis(), topic)? else {
-        return slash::slash(session, who, Cause::Premature);
+        return slash::slash(session, who, Cause::Premature.of(topic, attempt));
     };
     let key = (session.genesis(), topic, attempt.0, culprit);
     let mut voters = VOTES.get(session.step.txn, &key)?.unwrap_or_default();
@@ -237,7 +237,7 @@ pub(super) fn invalid(
     session.notice(Event::InvalidParticipantVoted { participant, weight });
     let spec = session.spec;
     if spec.reaches_threshold(voters.iter().copied()) && !spec.reaches_threshold(before.iter().copied()) {
-        slash::slash(session, culprit, Cause::InvalidSigningData)?;
+        slash::slash(session, culprit, Cause::InvalidSigningData.of(topic, attempt))?;
     }
     let selected = state.selection.as_ref().is_some_and(|s| s.members.contains(&culprit));
     let current = (attempt == state.attempt) && selected && !state.closed;
@@ -250,4 +250,10 @@ pub(super) fn invalid(
 /// The slot of our shares of an attempt; its order is that of the preprocess too.
 pub(super) fn share_slot(id: SigningId, attempt: Attempt) -> super::transaction::Slot {
     Signed::SigningData { id, attempt, round: Round::Share, pieces: OwnPieces::default() }.slot()
+}
+
+/// Forgets everything of an ended set; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    let done = FIRST.clear(txn, &genesis, limit)? < limit;
+    Ok(VOTES.prune(txn, &genesis, limit)? && done)
 }

@@ -1,14 +1,25 @@
 //! Misbehaviour, counted as a function of the tributary's blocks alone, so that every member counts alike.
+//!
+//! ```text
+//! rule -> Fault { cause, topic and attempt } -> Record: points, fatal, how often, where the log shows it
+//!                                                 └─ points end with the handover (`SIGN-16`)
+//! ```
+
+use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_store::{Read, StoreError};
-use processor_messages::{Genesis, TributaryBlock, Validator};
+use coordinator_store::{Read, StoreError, Transaction};
+use processor_messages::{Attempt, Genesis, TributaryBlock, Validator};
 
 use super::{
-    Replicated, Session,
+    Replicated, Session, report,
     set::{MemberIndex, SetSpec},
+    topic::Topic,
 };
 use crate::{Error, halt, notice::Event};
+
+/// The places which are kept of each cause: the first ones.
+pub const MAX_EVIDENCE: usize = 4;
 
 /// What a validator did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, BorshSerialize, BorshDeserialize)]
@@ -37,6 +48,49 @@ pub enum Cause {
     NotAMember,
     /// Signed two conflicting consensus messages.
     Equivocation,
+    /// Took no part in a whole window of blocks (`SIGN-17`).
+    MissedVotes,
+}
+
+impl Cause {
+    /// A fault in an attempt of a topic.
+    pub(super) fn of(self, topic: Topic, attempt: Attempt) -> Fault {
+        Fault { cause: self, at: Some((topic, attempt)) }
+    }
+}
+
+/// A cause, and what it was about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Fault {
+    cause: Cause,
+    at: Option<(Topic, Attempt)>,
+}
+
+impl From<Cause> for Fault {
+    fn from(cause: Cause) -> Self {
+        Self { cause, at: None }
+    }
+}
+
+/// Where a tributary's log shows a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Evidence {
+    /// What was done.
+    pub cause: Cause,
+    /// The block which made it certain.
+    pub block: TributaryBlock,
+    /// About what, if about anything.
+    pub at: Option<(Topic, Attempt)>,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} in block {}", self.cause, self.block)?;
+        match &self.at {
+            Some((topic, attempt)) => write!(f, ": {topic:?}, attempt {attempt}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// How much a cause counts.
@@ -64,6 +118,7 @@ impl Cause {
             | Self::Equivocation => Severity::Fatal,
             Self::NotSelected => Severity::Points(100),
             Self::MissedShare => Severity::Points(10),
+            Self::MissedVotes => Severity::Points(1),
         }
     }
 }
@@ -75,8 +130,26 @@ pub struct Record {
     pub points: u32,
     /// Why and since when it is fatally slashed.
     pub fatal: Option<(Cause, TributaryBlock)>,
-    /// How often each cause occurred, by cause.
+    /// How often each cause occurred, in the order in which they first did.
     pub counts: Vec<(Cause, u32)>,
+    /// Where the log shows the first [`MAX_EVIDENCE`] of each cause, in order.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Record {
+    fn add(&mut self, Fault { cause, at }: Fault, block: TributaryBlock) {
+        match self.counts.iter_mut().find(|(counted, _)| *counted == cause) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.counts.push((cause, 1)),
+        }
+        if self.evidence.iter().filter(|evidence| evidence.cause == cause).count() < MAX_EVIDENCE {
+            self.evidence.push(Evidence { cause, block, at });
+        }
+        match cause.severity() {
+            Severity::Fatal => self.fatal = self.fatal.or(Some((cause, block))),
+            Severity::Points(points) => self.points = self.points.saturating_add(points),
+        }
+    }
 }
 
 const RECORDS: Replicated<(Genesis, Validator), Record> = Replicated::new("session/slash");
@@ -93,6 +166,19 @@ pub fn record(
     Ok(RECORDS.get(db, &(genesis, validator))?.unwrap_or_default())
 }
 
+/// The members who are fatally slashed, in set order: whatever they sign is ignored (`SIGN-21`).
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn fatal(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<Validator>, StoreError> {
+    let mut fatal = Vec::new();
+    for ((_, validator), record) in RECORDS.scan(db, &spec.genesis, spec.count())? {
+        fatal.extend(record.fatal.map(|_| validator));
+    }
+    fatal.sort_unstable_by_key(|validator| spec.index_of(*validator));
+    Ok(fatal)
+}
+
 /// Whether a member is fatally slashed.
 pub(super) fn is_fatal(
     db: &(impl Read + ?Sized),
@@ -103,26 +189,32 @@ pub(super) fn is_fatal(
     Ok(record(db, spec.genesis, validator)?.fatal.is_some())
 }
 
-/// Counts a cause against a member.
-pub(super) fn slash(session: &mut Session<'_, '_>, index: MemberIndex, cause: Cause) -> Result<(), Error> {
+/// Counts a fault of a member. Points are counted until the handover (`SIGN-16`); what is fatal always is.
+pub(super) fn slash(
+    session: &mut Session<'_, '_>,
+    index: MemberIndex,
+    fault: impl Into<Fault>,
+) -> Result<(), Error> {
+    let (fault, block) = (fault.into(), session.block);
+    let fatal = fault.cause.severity() == Severity::Fatal;
     let Some(validator) = session.spec.validator(index) else { return Ok(()) };
-    let key = (session.spec.genesis, validator);
+    if !fatal && report::has_begun(session.step.txn, session.spec.genesis)? {
+        return Ok(());
+    }
     let mut record = record(session.step.txn, session.spec.genesis, validator)?;
-    match record.counts.iter_mut().find(|(counted, _)| *counted == cause) {
-        Some((_, count)) => *count = count.saturating_add(1),
-        None => record.counts.push((cause, 1)),
-    }
-    let block = session.block;
-    match cause.severity() {
-        Severity::Fatal => record.fatal = record.fatal.or(Some((cause, block))),
-        Severity::Points(points) => record.points = record.points.saturating_add(points),
-    }
-    RECORDS.put(session, &key, &record);
-    session.notice(Event::Slashed { validator, cause, block });
-    if matches!(cause.severity(), Severity::Fatal) {
+    record.add(fault, block);
+    RECORDS.put(session, &(session.spec.genesis, validator), &record);
+    session.notice(Event::Slashed { validator, cause: fault.cause, block });
+    if fatal {
+        tributary::chain::slash(session.step.txn, session.spec.genesis, validator);
         check_threshold(session)?;
     }
     Ok(())
+}
+
+/// Forgets what was counted; true when nothing is left.
+pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
+    RECORDS.prune(txn, &genesis, limit)
 }
 
 /// Halts the session once those who are left cannot sign any more.

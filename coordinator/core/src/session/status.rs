@@ -1,12 +1,14 @@
 //! What an operator sees of a session. Read-only.
 
 use coordinator_store::{Read, StoreError};
-use processor_messages::{Attempt, TributaryBlock, Validator};
+use processor_messages::{Attempt, BaseBlock, Slash, TributaryBlock, Validator, ValidatorSet};
 use serde::Serialize;
 
 use super::{
-    Life, MemberIndex, SetRecord, SetSpec, accumulate, apply, confirmation, failure, relay, slash,
+    Life, MemberIndex, SetRecord, SetSpec, accumulate, apply, confirmation, failure, relay, report, retire,
+    slash,
     topic::{Selection, Topic, TopicState},
+    votes,
 };
 use crate::{base_chain, halt};
 
@@ -85,8 +87,12 @@ pub struct SessionStatus {
     pub state_hash: String,
     /// Agreements which are not over.
     pub topics: Vec<TopicStatus>,
-    /// Validators with slash points or fatally slashed.
+    /// Validators with slash points or fatally slashed: what the slash report would say now, or says.
     pub slashed: Vec<SlashStatus>,
+    /// Where the slash report stands.
+    pub slash_report: ReportStatus,
+    /// Blocks of the window in progress, and the validators who took no part in it so far.
+    pub votes_window: (TributaryBlock, Vec<Validator>),
     /// Why it is halted.
     pub halted: Option<HaltStatus>,
     /// Why our processor could not complete the key generation.
@@ -98,10 +104,41 @@ pub struct SessionStatus {
 pub struct SlashStatus {
     /// Whom.
     pub validator: Validator,
-    /// Slash points.
+    /// Slash points which the report has, without those of a fatal slash.
     pub points: u32,
     /// The cause of the fatal slash.
     pub fatal: Option<String>,
+    /// How often each cause was counted.
+    pub counts: Vec<(String, u32)>,
+    /// Where the log shows the first ones of each cause.
+    pub evidence: Vec<String>,
+}
+
+/// Where a slash report stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportStage {
+    /// Points are counted.
+    Counting,
+    /// The set handed over: members say what they observed.
+    Reporting,
+    /// It is fixed and being signed.
+    Signing,
+    /// It is signed and on its way to the base chain.
+    Publishing,
+    /// The base chain applied it.
+    Applied,
+}
+
+/// Where a slash report stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ReportStatus {
+    /// Its stage.
+    pub stage: ReportStage,
+    /// The block of the base chain before which it is due.
+    pub deadline: Option<BaseBlock>,
+    /// How long that probably is from the last handled block, in seconds, by the chain's pace so far.
+    pub deadline_secs: Option<u64>,
 }
 
 /// Why something is halted.
@@ -153,6 +190,8 @@ pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStat
         state_hash: hex::encode(apply::state_hash(db, spec.genesis)?),
         topics: topics(db, spec)?,
         slashed: slashed(db, spec)?,
+        slash_report: slash_report(db, record)?,
+        votes_window: votes_window(db, spec)?,
         halted: halted.map(HaltStatus::from),
         failure: failure::get(db, spec.set())?.map(|(reason, culprits)| format!("{reason:?} {culprits:?}")),
     })
@@ -219,18 +258,96 @@ fn topics(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<TopicStatus>,
 
 fn slashed(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<SlashStatus>, StoreError> {
     let mut slashed = Vec::new();
-    for validator in spec.indices().filter_map(|i| spec.validator(i)) {
+    for (validator, slash) in report::preview(db, spec)? {
         let record = slash::record(db, spec.genesis, validator)?;
-        if record.points > 0 || record.fatal.is_some() {
-            let fatal = record.fatal.map(|(cause, block)| format!("{cause:?} in block {block}"));
-            slashed.push(SlashStatus { validator, points: record.points, fatal });
-        }
+        let points = if let Slash::Points(points) = slash { points } else { record.points };
+        slashed.push(SlashStatus {
+            validator,
+            points,
+            fatal: record.fatal.map(|(cause, block)| format!("{cause:?} in block {block}")),
+            counts: record.counts.iter().map(|(cause, count)| (format!("{cause:?}"), *count)).collect(),
+            evidence: record.evidence.iter().map(ToString::to_string).collect(),
+        });
     }
     Ok(slashed)
 }
 
+fn slash_report(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<ReportStatus, StoreError> {
+    let spec = &record.spec;
+    let retirement = retire::retirement(db, spec.set())?;
+    let stage = match report::reporting(db, spec.genesis)? {
+        _ if retirement.applied.is_some() => ReportStage::Applied,
+        None => ReportStage::Counting,
+        Some(reporting) if reporting.fixed.is_none() => ReportStage::Reporting,
+        Some(_) if report::signed(db, spec.genesis)?.is_none() => ReportStage::Signing,
+        Some(_) => ReportStage::Publishing,
+    };
+    let deadline = retirement.deadline.filter(|_| record.life == Life::Active);
+    let deadline_secs = deadline.map(|deadline| seconds_until(db, record, deadline)).transpose()?;
+    Ok(ReportStatus { stage, deadline, deadline_secs })
+}
+
+/// By the mean time between blocks since the set's declaration.
+fn seconds_until(db: &(impl Read + ?Sized), record: &SetRecord, block: BaseBlock) -> Result<u64, StoreError> {
+    let next = base_chain::next_block(db)?;
+    let blocks = next.0.saturating_sub(1).saturating_sub(record.spec.declared.0);
+    let millis = base_chain::last_time_unix_ms(db)?.saturating_sub(record.declared_unix_ms);
+    let left = block.0.saturating_sub(next.0.saturating_sub(1));
+    Ok(millis.saturating_mul(left).checked_div(blocks).unwrap_or(0) / 1000)
+}
+
+fn votes_window(
+    db: &(impl Read + ?Sized),
+    spec: &SetSpec,
+) -> Result<(TributaryBlock, Vec<Validator>), StoreError> {
+    let (blocks, absent) = votes::progress(db, spec)?;
+    Ok((blocks, absent.into_iter().filter_map(|index| spec.validator(index)).collect()))
+}
+
+/// What is left of an ended set.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RetiredStatus {
+    /// `network/session`.
+    pub set: String,
+    /// The tributary's id.
+    pub genesis: String,
+    /// Whether it was retired or dropped.
+    pub stage: Stage,
+    /// The block of the base chain which ended it.
+    pub ended_at: BaseBlock,
+    /// Whether its slash report was applied.
+    pub reported: bool,
+    /// The last block of its tributary which was applied here.
+    pub applied_block: TributaryBlock,
+    /// Hash of the replicated state after it.
+    pub state_hash: String,
+    /// The file which holds it, in the directory of archives.
+    pub archive: String,
+    /// The file's length in bytes.
+    pub archive_bytes: u64,
+    /// Whether nothing else is left of it.
+    pub pruned: bool,
+}
+
+impl From<(ValidatorSet, retire::Tombstone)> for RetiredStatus {
+    fn from((set, tombstone): (ValidatorSet, retire::Tombstone)) -> Self {
+        Self {
+            set: set.to_string(),
+            genesis: tombstone.genesis.to_string(),
+            stage: if tombstone.life == Life::Dropped { Stage::Dropped } else { Stage::Retired },
+            ended_at: tombstone.ended.block,
+            reported: tombstone.ended.reported,
+            applied_block: tombstone.applied,
+            state_hash: hex::encode(tombstone.state_hash),
+            archive: tombstone.archived.file,
+            archive_bytes: tombstone.archived.bytes,
+            pruned: tombstone.pruned,
+        }
+    }
+}
+
 /// Whether blocks of the tributary are due at every interval: a key generation is unclosed, a topic is open,
-/// or something of ours waits to be ordered (`COORD-8`).
+/// members report what they observed, or an attempt is scheduled (`COORD-8`).
 ///
 /// # Errors
 /// [`StoreError`] of the store.
@@ -241,5 +358,6 @@ pub fn is_busy(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<bool, St
     }
     let confirmed = accumulate::topic(db, spec.genesis, Topic::Confirmation)?.is_some_and(|s| s.closed);
     let open = !accumulate::open_topics(db, spec.genesis, 1)?.is_empty();
-    Ok(!confirmed || open || accumulate::is_scheduled(db, spec.genesis)?)
+    let scheduled = accumulate::is_scheduled(db, spec.genesis)? || report::is_awaited(db, spec.genesis)?;
+    Ok(!confirmed || open || scheduled)
 }

@@ -177,6 +177,12 @@ pub enum Provided {
         /// Its number.
         id: BatchId,
     },
+    /// The base chain accepted the handover to the next set: this one's slash points are counted up to here,
+    /// and it reports them.
+    HandedOver {
+        /// The block of the base chain.
+        block: BaseBlock,
+    },
 }
 
 impl Provided {
@@ -186,7 +192,7 @@ impl Provided {
             Self::Batch { .. } => Kind(0),
             Self::Cosign { .. } => Kind(1),
             Self::BaseBlock { .. } => Kind(2),
-            Self::KeysSet | Self::BatchExecuted { .. } => Kind(3),
+            Self::KeysSet | Self::BatchExecuted { .. } | Self::HandedOver { .. } => Kind(3),
         }
     }
 
@@ -234,10 +240,14 @@ pub enum Ordered {
 }
 
 /// One block of a tributary whose provided transactions were all derived here as well.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OrderedBlock {
     /// Consecutive from 1.
     pub number: processor_messages::TributaryBlock,
+    /// Who built it.
+    pub proposer: Validator,
+    /// Who precommitted the former block, by the certificate which this one carries; empty for the first.
+    pub voters: Vec<Validator>,
     /// In order.
     pub transactions: Vec<Ordered>,
 }

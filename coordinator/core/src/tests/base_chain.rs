@@ -3,7 +3,7 @@
 use coordinator_base_chain::{Block, Event, Header, SetDeclaration, TributaryParameters, merkle_root};
 use coordinator_store::Store;
 use processor_messages::{
-    Account, Amount, BaseBlock, BaseBlockHash, BatchId, Burn, Bytes, FromProcessor, Incarnation,
+    Account, Amount, BaseBlock, BaseBlockHash, BatchId, Burn, Bytes, FromProcessor, Incarnation, Network,
     NetworkBlockHash, Session, ToProcessor, TributaryBlock, ValidatorSet, base_chain, key_gen,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-fn block(number: u64, parent: BaseBlockHash, events: Vec<Event>) -> Block {
+pub(super) fn block(number: u64, parent: BaseBlockHash, events: Vec<Event>) -> Block {
     let header = Header {
         chain: CHAIN,
         number: BaseBlock(number),
@@ -41,12 +41,13 @@ fn follow(node: &mut Node, blocks: Vec<Vec<Event>>) {
     }
 }
 
-fn messages(node: &Node) -> Vec<ToProcessor> {
+/// What waits for a network's processor, taken.
+pub(super) fn messages_of(node: &Node, network: Network) -> Vec<ToProcessor> {
     let mut taken = Vec::new();
     while node
         .store
         .write(|txn| {
-            outbox::move_message(txn, network(), |_, _, bytes| {
+            outbox::move_message(txn, network, |_, _, bytes| {
                 taken.push(processor_messages::decode(&bytes, usize::MAX).unwrap());
                 Ok::<_, Error>(())
             })
@@ -55,6 +56,10 @@ fn messages(node: &Node) -> Vec<ToProcessor> {
         .0
     {}
     taken
+}
+
+fn messages(node: &Node) -> Vec<ToProcessor> {
+    messages_of(node, network())
 }
 
 fn declared() -> Event {
@@ -221,7 +226,8 @@ fn a_halted_session_applies_no_block() {
         Ok(())
     })
     .unwrap();
-    let next = OrderedBlock { number: TributaryBlock(2), transactions: Vec::new() };
+    let next =
+        OrderedBlock { number: TributaryBlock(2), transactions: Vec::new(), ..OrderedBlock::default() };
     let applied = node.step(|step| session::apply(step, set(), &next)).unwrap();
     assert_eq!(applied, session::Applied::Ended);
 }
@@ -311,7 +317,11 @@ fn a_wiped_processor_of_a_large_set_gets_everything_in_steps_which_the_store_tak
             let payload = Signed::DkgParticipation(Bytes::new(vec![1; 250_000]).unwrap());
             Ordered::Signed { signer: *signer, slot: payload.slot(), payload: payload.to_bytes() }
         });
-        let block = OrderedBlock { number: TributaryBlock(number), transactions: transactions.collect() };
+        let block = OrderedBlock {
+            number: TributaryBlock(number),
+            transactions: transactions.collect(),
+            ..OrderedBlock::default()
+        };
         node.step(|step| session::apply(step, set(), &block)).unwrap();
         messages(&node);
     }
@@ -328,7 +338,11 @@ fn a_dead_processor_stops_neither_its_tributary_nor_the_base_chain() {
     let blocks = outbox::MAX_MESSAGES + 5;
     follow(&mut node, vec![vec![declared()]]);
     for number in 1..=blocks {
-        let block = OrderedBlock { number: TributaryBlock(number), transactions: Vec::new() };
+        let block = OrderedBlock {
+            number: TributaryBlock(number),
+            transactions: Vec::new(),
+            ..OrderedBlock::default()
+        };
         let applied = node.step(|step| session::apply(step, set(), &block)).unwrap();
         assert_eq!(applied, session::Applied::Done);
     }

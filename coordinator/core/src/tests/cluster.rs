@@ -13,9 +13,10 @@ use modular_frost::{
     curve::{Ciphersuite, IetfRistrettoHram, Ristretto},
 };
 use processor_messages::{
-    Attempt, BaseBlock, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor, KeyPair, KeyShares,
-    List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, ToProcessor, TributaryBlock,
-    Validator, ValidatorSet, base_chain, coordinator, decode, key_gen, sign, threshold,
+    Attempt, BaseBlock, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor,
+    KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, SlashReport,
+    ToProcessor, TributaryBlock, Validator, ValidatorSet, base_chain, coordinator, decode, key_gen, sign,
+    threshold,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroizing;
@@ -67,15 +68,24 @@ pub(super) fn key_pair(tweak: u8) -> KeyPair {
     KeyPair { base, network: Bytes::new(vec![tweak; 33]).unwrap() }
 }
 
-fn sign_batch(batch: &Batch) -> SignedBatch {
+fn sign_with_group(message: &[u8]) -> BaseSignature {
     use ciphersuite::group::Group;
-    let nonce = Ristretto::hash_to_F(b"test", b"nonce");
+    let nonce = Ristretto::hash_to_F(b"test", message);
     let point = Ristretto::generator() * nonce;
     assert!(!bool::from(point.is_identity()));
     let key = Ristretto::generator() * *group_secret();
-    let c = IetfRistrettoHram::hram(&point, &key, &signing::batch_message(CHAIN, batch));
-    let signature = SchnorrSignature::<Ristretto>::sign(&group_secret(), Zeroizing::new(nonce), c);
-    SignedBatch { batch: batch.clone(), signature: signing::to_signature(&signature) }
+    let c = IetfRistrettoHram::hram(&point, &key, message);
+    signing::to_signature(&SchnorrSignature::<Ristretto>::sign(&group_secret(), Zeroizing::new(nonce), c))
+}
+
+fn sign_batch(batch: &Batch) -> SignedBatch {
+    SignedBatch { batch: batch.clone(), signature: sign_with_group(&signing::batch_message(CHAIN, batch)) }
+}
+
+pub(super) fn signed_report(session: Session, report: SlashReport) -> coordinator::FromProcessor {
+    let set = ValidatorSet { network: network(), session };
+    let signature = sign_with_group(&signing::slash_report_message(CHAIN, set, &report));
+    coordinator::FromProcessor::SignedSlashReport { session, report, signature }
 }
 
 pub(super) fn batch(id: u32) -> Batch {
@@ -96,6 +106,7 @@ pub(super) struct Processor {
     threshold: u16,
     generated: bool,
     own: usize,
+    report: Option<SlashReport>,
 }
 
 pub(super) struct Node {
@@ -106,6 +117,9 @@ pub(super) struct Node {
     pub(super) notices: Vec<Notice>,
     rng: ChaCha20Rng,
     applied: usize,
+    /// It does not run; what is said to its coordinator waits.
+    pub(super) down: bool,
+    base_applied: usize,
 }
 
 pub(super) struct Cluster {
@@ -122,6 +136,13 @@ pub(super) struct Cluster {
     /// To be put into the next block, as its signer's.
     pub(super) injected: Vec<(usize, Slot, Vec<u8>)>,
     time: u64,
+    /// The signed report which nodes submit; all the same.
+    pub(super) reported: Option<SlashReport>,
+    /// Whether the base chain applies it.
+    pub(super) applies_reports: bool,
+    retired: bool,
+    /// These proposers leave this one out of every certificate.
+    pub(super) left_out: Option<(&'static [usize], usize)>,
 }
 
 fn secret(index: usize) -> SecretKey {
@@ -159,7 +180,13 @@ impl Node {
             notices: Vec::new(),
             rng: ChaCha20Rng::seed_from_u64(index as u64),
             applied: 0,
+            down: false,
+            base_applied: 0,
         }
+    }
+
+    fn takes_part(&self) -> bool {
+        !self.down && (self.manner != Manner::Silent)
     }
 
     pub(super) fn validator(&self) -> Validator {
@@ -234,6 +261,12 @@ impl Node {
                 };
                 (0..batches).flat_map(|id| [made(id), preprocess(BatchId(id))]).collect()
             }
+            ToProcessor::Coordinator(coordinator::ToProcessor::SignSlashReport { session, report }) => {
+                self.processor.report = Some(report);
+                let id = sign::SignId { session, id: sign::SigningId::SlashReport, attempt: Attempt(0) };
+                let preprocesses = self.pieces(0);
+                vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
+            }
             ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
         }
     }
@@ -289,6 +322,11 @@ impl Node {
                 vec![FromProcessor::Sign(sign::FromProcessor::Shares { id, shares })]
             }
             sign::ToProcessor::Shares { id, .. } => {
+                if id.id == sign::SigningId::SlashReport {
+                    let report = self.processor.report.clone().unwrap();
+                    let signed = signed_report(id.session, report);
+                    return vec![FromProcessor::Coordinator(signed)];
+                }
                 let sign::SigningId::Batch(batch_id) = id.id else { return Vec::new() };
                 let batch = sign_batch(&batch(batch_id.0));
                 let signed = coordinator::FromProcessor::SignedBatch { session: id.session, batch };
@@ -321,6 +359,10 @@ impl Cluster {
             provided: BTreeMap::new(),
             injected: Vec::new(),
             time: 1,
+            left_out: None,
+            reported: None,
+            applies_reports: true,
+            retired: false,
         };
         let genesis = futures_free_block(&cluster.chain);
         cluster.base_block(genesis);
@@ -339,11 +381,27 @@ impl Cluster {
     }
 
     fn base_block(&mut self, block: Block) {
-        for node in &mut self.nodes {
-            let handled = node.step(|step| base_chain_rules::apply(step, &block)).unwrap();
+        self.base_blocks.push(block);
+        (0..self.nodes.len()).for_each(|index| self.follow(index));
+    }
+
+    fn follow(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if node.down {
+            return;
+        }
+        for block in &self.base_blocks[node.base_applied..] {
+            let handled = node.step(|step| base_chain_rules::apply(step, block)).unwrap();
             assert_eq!(handled, base_chain_rules::Handled::Done);
         }
-        self.base_blocks.push(block);
+        node.base_applied = self.base_blocks.len();
+    }
+
+    /// Starts a node again which was down.
+    pub(super) fn restart(&mut self, index: usize) {
+        self.nodes[index].down = false;
+        self.follow(index);
+        self.catch_up(index);
     }
 
     /// What more than two thirds of the weight derived, next of each kind.
@@ -392,6 +450,9 @@ impl Cluster {
         }
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
+            if node.down {
+                continue;
+            }
             let (signer, manner) = (node.validator(), node.manner);
             let pending = node.store.read(|db| own::pending(db, genesis, 100)).unwrap();
             for (slot, payload) in pending {
@@ -411,22 +472,39 @@ impl Cluster {
     /// One turn: processors answer, a block is ordered and applied, the base chain takes what it is given.
     pub(super) fn turn(&mut self) {
         for node in &mut self.nodes {
-            if node.manner != Manner::Silent {
+            if node.takes_part() {
                 node.run_processor(self.batches);
             }
         }
         let mut transactions = self.agreed_provided();
         transactions.extend(self.own_transactions());
         let number = TributaryBlock(self.log.len() as u64 + 1);
-        self.log.push(OrderedBlock { number, transactions });
+        let (proposer, voters) = self.proposer_and_voters(number);
+        self.log.push(OrderedBlock { number, proposer, voters, transactions });
         for index in 0..self.nodes.len() {
             self.catch_up(index);
         }
         self.run_base_chain();
     }
 
+    /// Each running node in turn, and all of them; a scenario may set which proposers leave out whom.
+    fn proposer_and_voters(&self, number: TributaryBlock) -> (Validator, Vec<Validator>) {
+        let mut up: Vec<usize> = (0..self.nodes.len()).filter(|i| self.nodes[*i].takes_part()).collect();
+        if up.is_empty() {
+            up.push(0);
+        }
+        let proposer = up[usize::try_from(number.0).unwrap() % up.len()];
+        let left_out = self.left_out.filter(|(by, _)| by.contains(&proposer)).map(|(_, who)| who);
+        let voters =
+            up.iter().filter(|i| Some(**i) != left_out).map(|i| self.nodes[*i].validator()).collect();
+        (self.nodes[proposer].validator(), voters)
+    }
+
     fn catch_up(&mut self, index: usize) {
         let node = &mut self.nodes[index];
+        if node.down {
+            return;
+        }
         for block in &self.log[node.applied..] {
             node.step(|step| session::apply(step, set(), block)).unwrap();
         }
@@ -459,9 +537,26 @@ impl Cluster {
             events.push(executed_event(&signed.batch));
             self.executed.push(next);
         }
+        for call in self.nodes.iter().flat_map(|n| n.store.read(|db| outbox::slash_reports(db, 10)).unwrap())
+        {
+            let message = signing::slash_report_message(CHAIN, call.set, &call.report);
+            assert!(signing::verify(&key_pair(0).base, &message, &call.signature));
+            assert_eq!(self.reported.get_or_insert(call.report.clone()), &call.report);
+        }
+        if let Some(report) = self.reported.clone().filter(|_| self.applies_reports && !self.retired) {
+            self.retired = true;
+            events.push(Event::SlashesReported { set: set(), report });
+            events.push(Event::SetRetired { set: set(), reported: true });
+        }
         if !events.is_empty() {
             self.push_base(events);
         }
+    }
+
+    /// The base chain accepts the handover to the next session.
+    pub(super) fn hand_over(&mut self) {
+        let (retiring, accepted_by, slash_report_deadline) = (set(), Session(1), BaseBlock(500));
+        self.push_base(vec![Event::HandoverAccepted { retiring, accepted_by, slash_report_deadline }]);
     }
 
     /// Turns until the condition holds.
@@ -534,7 +629,7 @@ fn is_share(payload: &[u8]) -> bool {
     )
 }
 
-fn futures_free_block(chain: &MemoryChain) -> Block {
+pub(super) fn futures_free_block(chain: &MemoryChain) -> Block {
     use coordinator_base_chain::BaseChain;
     use std::task::{Context, Poll, Waker};
     let mut answer = Box::pin(chain.block(BaseBlock(0)));

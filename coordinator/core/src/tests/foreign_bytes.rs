@@ -33,7 +33,7 @@ proptest! {
                 Ordered::Signed { signer, slot: Slot { order: order.clone(), nonce }, payload }
             })
             .collect();
-        let block = OrderedBlock { number: TributaryBlock(1), transactions };
+        let block = OrderedBlock { number: TributaryBlock(1), transactions, ..OrderedBlock::default() };
         let applied = cluster.nodes[0].step(|step| session::apply(step, set(), &block)).unwrap();
         prop_assert_eq!(applied, session::Applied::Done);
         prop_assert!(super::cluster::status(&cluster.nodes[0]).halted.is_none());
@@ -76,7 +76,7 @@ fn a_longer_piece_is_a_fault_and_reaches_no_processor() {
         let signer = cluster.nodes[index].validator();
         transactions.push(Ordered::Signed { signer, slot: payload.slot(), payload: payload.to_bytes() });
     }
-    let block = OrderedBlock { number: TributaryBlock(1), transactions };
+    let block = OrderedBlock { number: TributaryBlock(1), transactions, ..OrderedBlock::default() };
     cluster.nodes[0].step(|step| session::apply(step, set(), &block)).unwrap();
     let status = super::cluster::status(&cluster.nodes[0]);
     assert_eq!(status.slashed.len(), 1, "{:?}", status.slashed);
@@ -120,7 +120,11 @@ fn a_transaction_of_a_non_member_is_dropped() {
     let signed =
         Ordered::Signed { signer: Validator([9; 32]), slot: payload.slot(), payload: payload.to_bytes() };
     let evidence = Ordered::Equivocation { validator: Validator([9; 32]) };
-    let block = OrderedBlock { number: TributaryBlock(1), transactions: vec![signed, evidence] };
+    let block = OrderedBlock {
+        number: TributaryBlock(1),
+        transactions: vec![signed, evidence],
+        ..OrderedBlock::default()
+    };
     for node in &mut cluster.nodes {
         node.step(|step| session::apply(step, set(), &block)).unwrap();
     }
@@ -132,7 +136,11 @@ fn losing_the_threshold_halts_the_session_with_a_reason() {
     // SIGN-13, and defects 1, 2 and 28: recorded, neither a panic nor an endless loop.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let evidence = |index: usize| Ordered::Equivocation { validator: cluster.nodes[index].validator() };
-    let block = OrderedBlock { number: TributaryBlock(1), transactions: vec![evidence(0), evidence(1)] };
+    let block = OrderedBlock {
+        number: TributaryBlock(1),
+        transactions: vec![evidence(0), evidence(1)],
+        ..OrderedBlock::default()
+    };
     cluster.nodes[2].step(|step| session::apply(step, set(), &block)).unwrap();
     assert_eq!(super::cluster::status(&cluster.nodes[2]).halted.unwrap().code, "THRESHOLD_LOST");
 }
@@ -143,8 +151,8 @@ fn the_state_hash_tells_members_apart_who_applied_different_blocks() {
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let number = TributaryBlock(1);
     let evidence = Ordered::Equivocation { validator: cluster.nodes[3].validator() };
-    let with = OrderedBlock { number, transactions: vec![evidence] };
-    let without = OrderedBlock { number, transactions: Vec::new() };
+    let with = OrderedBlock { number, transactions: vec![evidence], ..OrderedBlock::default() };
+    let without = OrderedBlock { number, transactions: Vec::new(), ..OrderedBlock::default() };
     for (index, block) in [&with, &with, &without].into_iter().enumerate() {
         cluster.nodes[index].step(|step| session::apply(step, set(), block)).unwrap();
     }

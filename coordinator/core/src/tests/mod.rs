@@ -3,7 +3,10 @@
 mod base_chain;
 mod cluster;
 mod foreign_bytes;
+mod handover;
 mod musig;
 mod processor;
+mod retire;
 mod scenarios;
 mod set;
+mod slash;

@@ -317,3 +317,63 @@ fn blocks_are_due_until_nothing_is_left_to_agree_on() {
     cluster.run_to_batches(40);
     assert!(!busy(&cluster));
 }
+
+/// A node in two sessions of one network.
+fn in_two_sessions() -> super::cluster::Node {
+    use coordinator_base_chain::Event;
+    let mut node = super::cluster::Node::new(0, Honest);
+    let declared = |session| Event::SetDeclared(super::cluster::declaration(&[1; 4], Session(session)));
+    let events = vec![declared(0), declared(1)];
+    let block = super::base_chain::block(0, processor_messages::BaseBlockHash::default(), events);
+    node.step(|step| crate::base_chain::apply(step, &block)).unwrap();
+    node
+}
+
+fn genesis_of(node: &super::cluster::Node, session: u32) -> processor_messages::Genesis {
+    let set = processor_messages::ValidatorSet { network: network(), session: Session(session) };
+    node.store.read(|db| crate::session::get(db, set)).unwrap().unwrap().spec.genesis
+}
+
+#[test]
+fn ref_23_one_slot_of_two_tributaries_holds_what_is_said_on_each() {
+    // SIGN-4: participations of two sessions stand in the same order and nonce.
+    let mut node = in_two_sessions();
+    for session in [0, 1] {
+        let participation = Bytes::new(vec![7 + u8::try_from(session).unwrap(); 3]).unwrap();
+        let session = Session(session);
+        node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, participation }));
+    }
+    let pending = |session| {
+        let genesis = genesis_of(&node, session);
+        node.store.read(|db| own::pending(db, genesis, 9)).unwrap()
+    };
+    let (first, second) = (pending(0), pending(1));
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert!((first[0].0 == second[0].0) && (first[0].1 != second[0].1));
+}
+
+#[test]
+fn ref_24_a_first_preprocess_is_kept_for_each_session_and_a_second_one_changes_nothing() {
+    // SIGN-10.
+    use crate::session::transaction::{Ordered, OrderedBlock, Provided, Round, Signed};
+    let mut node = in_two_sessions();
+    let id = sign::SigningId::Batch(BatchId(0));
+    for (session, byte) in [(0, 1), (1, 2), (0, 3)] {
+        let piece = SigningPiece::new(vec![byte]).unwrap();
+        let id = sign::SignId { session: Session(session), id, attempt: Attempt(0) };
+        let preprocesses = List::new(vec![piece]).unwrap();
+        node.hear(FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses }));
+    }
+    for (session, byte) in [(0, 1), (1, 2)] {
+        let set = processor_messages::ValidatorSet { network: network(), session: Session(session) };
+        let opened = Provided::Batch { id: BatchId(0), hash: [0; 32] };
+        let transactions = vec![Ordered::Provided { kind: opened.kind(), payload: opened.to_bytes() }];
+        let block = OrderedBlock { number: TributaryBlock(1), transactions, ..OrderedBlock::default() };
+        node.step(|step| crate::session::apply(step, set, &block)).unwrap();
+        let genesis = genesis_of(&node, session);
+        let pending = node.store.read(|db| own::pending(db, genesis, 9)).unwrap();
+        let pieces = List::new(vec![SigningPiece::new(vec![byte]).unwrap()]).unwrap();
+        let sent = Signed::SigningData { id, attempt: Attempt(0), round: Round::Preprocess, pieces };
+        assert_eq!(pending.iter().map(|(_, payload)| payload.clone()).collect::<Vec<_>>(), [sent.to_bytes()]);
+    }
+}

@@ -27,7 +27,7 @@ fn validators_of_one_share_each_generate_confirm_and_sign() {
 }
 
 #[test]
-fn multi_share_validators_generate_confirm_and_sign() {
+fn ref_07_multi_share_validators_generate_confirm_and_sign() {
     // SIGN-2, and defects 7 and 8 of a system which counted validators where it meant key shares.
     let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest; 4]);
     cluster.run_to_batches(40);
@@ -123,7 +123,7 @@ fn a_payload_in_a_foreign_slot_is_a_fatal_fault() {
 }
 
 #[test]
-fn data_of_a_topic_nobody_agreed_on_or_of_a_future_attempt_is_a_fatal_fault() {
+fn ref_01_data_of_a_topic_nobody_agreed_on_or_of_a_future_attempt_is_a_fatal_fault() {
     // SIGN-5, and defect 1: an unknown signing id harms its author alone.
     let pieces = || processor_messages::List::new(vec![processor_messages::SigningPiece::default()]).unwrap();
     let mut cluster = Cluster::new(&[1, 1, 1, 1, 1, 1, 1], &[Honest; 7]);
@@ -140,7 +140,7 @@ fn data_of_a_topic_nobody_agreed_on_or_of_a_future_attempt_is_a_fatal_fault() {
 }
 
 #[test]
-fn voting_against_a_non_member_slashes_the_voter() {
+fn ref_02_voting_against_a_non_member_slashes_the_voter() {
     // Defect 2: not the account which was named.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     cluster.inject(1, &Signed::Blame { validator: processor_messages::Validator([9; 32]) });
@@ -150,7 +150,7 @@ fn voting_against_a_non_member_slashes_the_voter() {
 }
 
 #[test]
-fn a_share_of_a_validator_who_is_not_selected_is_counted_against_it_and_used_by_nobody() {
+fn ref_06_a_share_of_a_validator_who_is_not_selected_is_counted_against_it_and_used_by_nobody() {
     // SIGN-6, SIGN-7, and defect 6.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     cluster.run_until(40, |c| status(&c.nodes[0]).stage == Stage::ConfirmationShares);

@@ -1,0 +1,47 @@
+//! Submits signed slash reports until the base chain says that their sets are retired.
+
+use std::collections::BTreeMap;
+
+use coordinator_base_chain::{BaseChain, Transaction};
+use coordinator_core::outbox;
+use coordinator_store::Store;
+use processor_messages::ValidatorSet;
+
+use super::Submitter;
+use crate::{
+    node::Node,
+    task::{Progress, Task, TaskError},
+};
+
+/// Sets looked at in one call.
+const MAX_SETS: usize = 64;
+
+/// The task.
+pub struct PublishSlashReports<S, C> {
+    node: Node<S>,
+    chain: C,
+    submitters: BTreeMap<ValidatorSet, Submitter>,
+}
+
+impl<S: Store, C: BaseChain> PublishSlashReports<S, C> {
+    /// Submits to `chain`.
+    pub fn new(node: Node<S>, chain: C) -> Self {
+        Self { node, chain, submitters: BTreeMap::new() }
+    }
+}
+
+impl<S: Store, C: BaseChain> Task for PublishSlashReports<S, C> {
+    fn name(&self) -> String {
+        "base_chain/publish_slash_report".to_owned()
+    }
+
+    async fn run_once(&mut self) -> Result<Progress, TaskError> {
+        let waiting = self.node.store.read(|db| outbox::slash_reports(db, MAX_SETS))?;
+        self.submitters.retain(|set, _| waiting.iter().any(|report| report.set == *set));
+        for report in waiting {
+            let submitter = self.submitters.entry(report.set).or_default();
+            submitter.submit(&self.chain, &Transaction::ReportSlashes(report), "slash report").await?;
+        }
+        Ok(Progress::Idle)
+    }
+}
