@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use dkg_evrf::malicious::{Fault, participate_faultily};
 use dkg_evrf::{
-    Parameters, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Work,
-    verify_encoded,
+    Parameters, Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
+    Work, verify_encoded,
 };
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;
@@ -43,7 +43,7 @@ fn measure<C: SigningCurve>(threads: NonZeroUsize) {
     };
     let validators = (0..).zip(&secrets).map(validator).collect::<Vec<_>>();
     let session = Session { chain_genesis: [0; 32], network: b"bench".to_vec(), session: 0 };
-    let parameters = Parameters::<C>::new(&session, t, &validators).unwrap();
+    let parameters = Parameters::<C>::new(&session, Purpose::Network, t, &validators).unwrap();
     let mut take_part = |dealer: u16, fault| {
         let secret = &secrets[usize::from(dealer)];
         participate_faultily(&parameters, ValidatorIndex(dealer), secret, fault, rng).unwrap().encode()

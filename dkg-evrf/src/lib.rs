@@ -19,7 +19,7 @@
 //! the dealer of a participation is the signer of the message that carried it; a participation is stored before it is sent; long
 //! calls stay off asynchronous runtimes.
 //!
-//! The protocol stands in `spec/dkg-evrf.md` (rules EVRF-n). The format has version 0 until its security argument is reviewed.
+//! The protocol stands in `spec/dkg-evrf.md` (rules EVRF-n). The format has version 1.
 
 mod collection;
 mod curves;
@@ -48,7 +48,7 @@ pub use collection::{Arrival, Batch, Collection, Decided, Status};
 pub use curves::{CurveName, SigningCurve, UnknownCurve};
 pub use dalek_ff_group::{Ed25519, Ristretto};
 pub use error::{CloseError, DecodeError, Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError};
-pub use parameters::{Parameters, Session, VERSION, Validator, ValidatorIndex};
+pub use parameters::{Parameters, Purpose, Session, VERSION, Validator, ValidatorIndex};
 pub use participate::participate;
 pub use participation::Participation;
 pub use recover::{Closed, Verified, recover};

@@ -14,8 +14,8 @@ use crate::error::{Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersErr
 use crate::proof::{Shape, Tables};
 use crate::transcript;
 
-/// The version of format, labels, generators, hash suites and row counts. Zero until the security argument is reviewed.
-pub const VERSION: u8 = 0;
+/// The version of format, labels, generators, hash suites and row counts.
+pub const VERSION: u8 = 1;
 
 /// A validator's place in the order of the set, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -36,6 +36,15 @@ pub struct Session {
     pub network: Vec<u8>,
     /// The counter of its validator sets.
     pub session: u32,
+}
+
+/// What a session's key is for: a set generates one of each kind, which may be on the same curve.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Purpose {
+    /// To sign for the network on the base chain.
+    BaseChain,
+    /// To sign on the network.
+    Network,
 }
 
 /// A validator of the set.
@@ -70,7 +79,7 @@ pub struct Parameters<C: SigningCurve> {
 }
 
 impl<C: SigningCurve> Parameters<C> {
-    /// Validates the declaration of a session; `validators` are in the set's order.
+    /// Validates the declaration of a session's key; `validators` are in the set's order.
     ///
     /// The embedded keys were registered with proofs of knowledge, which this function cannot see. The first call for a size derives
     /// generators, which takes some ten milliseconds.
@@ -78,7 +87,12 @@ impl<C: SigningCurve> Parameters<C> {
     /// # Errors
     ///
     /// A [`ParametersError`] that names the validator at fault.
-    pub fn new(session: &Session, threshold: u16, validators: &[Validator]) -> Result<Self, ParametersError> {
+    pub fn new(
+        session: &Session,
+        purpose: Purpose,
+        threshold: u16,
+        validators: &[Validator],
+    ) -> Result<Self, ParametersError> {
         if session.network.len() > MAX_NETWORK_LEN {
             return Err(ParametersError::Network { len: session.network.len() });
         }
@@ -91,7 +105,7 @@ impl<C: SigningCurve> Parameters<C> {
         let greatest_weight = members.iter().map(|member| member.weight).max().unwrap_or(0);
         let shape = Shape::new::<C>(shares, greatest_weight);
         let generators = Generators::cached(shape.rows).expect("the greatest shape has few enough rows");
-        let context = context_hash::<C>(session, threshold, validators);
+        let context = context_hash::<C>(session, purpose, threshold, validators);
         let tables = Tables::new(&members);
         Ok(Self { context, threshold, shares, members, shape, tables, generators })
     }
@@ -201,7 +215,12 @@ fn check_distinct(validators: &[Validator]) -> Result<(), ParametersError> {
 }
 
 /// Rule EVRF-2.
-fn context_hash<C: SigningCurve>(session: &Session, threshold: u16, validators: &[Validator]) -> [u8; 64] {
+fn context_hash<C: SigningCurve>(
+    session: &Session,
+    purpose: Purpose,
+    threshold: u16,
+    validators: &[Validator],
+) -> [u8; 64] {
     let mut hash = Blake2b512::new();
     let mut absorb = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());
@@ -212,6 +231,7 @@ fn context_hash<C: SigningCurve>(session: &Session, threshold: u16, validators: 
     absorb(&session.chain_genesis);
     absorb(&session.network);
     absorb(&session.session.to_le_bytes());
+    absorb(transcript::purpose(purpose));
     absorb(C::ID);
     absorb(&[C::Embedded::ID.to_byte()]);
     absorb(&threshold.to_le_bytes());

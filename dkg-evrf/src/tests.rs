@@ -14,8 +14,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use crate::{
-    CloseError, Closed, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
-    Verified, Work, participate, verify,
+    CloseError, Closed, Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex,
+    Verdict, Verified, Work, participate, verify,
 };
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
@@ -38,6 +38,10 @@ impl<C: SigningCurve> Set<C> {
     }
 
     pub(crate) fn in_session(session: &Session, weights: &[u16], threshold: u16) -> Self {
+        Self::for_purpose(session, Purpose::Network, weights, threshold)
+    }
+
+    pub(crate) fn for_purpose(session: &Session, purpose: Purpose, weights: &[u16], threshold: u16) -> Self {
         let secrets = (0..)
             .zip(weights)
             .map(|(i, _)| EmbeddedSecret::random(C::Embedded::ID, &mut rng(i)))
@@ -51,7 +55,7 @@ impl<C: SigningCurve> Set<C> {
                 embedded_key: secret.key(),
             })
             .collect::<Vec<_>>();
-        Self { parameters: Parameters::new(session, threshold, &validators).unwrap(), secrets }
+        Self { parameters: Parameters::new(session, purpose, threshold, &validators).unwrap(), secrets }
     }
 
     pub(crate) fn participate(&self, dealer: u16) -> Participation<C> {

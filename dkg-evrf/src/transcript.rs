@@ -4,7 +4,7 @@ use arithmetic_bulletproofs::{ProofCurve, Transcript};
 use embedded_curves::registration::KeyBytes;
 
 use crate::curves::{Element, Scalar, SigningCurve};
-use crate::parameters::{Parameters, ValidatorIndex};
+use crate::parameters::{Parameters, Purpose, ValidatorIndex};
 use crate::participation::Dealing;
 
 /// Of the hash over the parameters.
@@ -24,6 +24,14 @@ pub(crate) const EPHEMERAL_X: &[u8] = b"ephemeral x";
 pub(crate) const EPHEMERAL_Y: &[u8] = b"ephemeral y";
 /// Of the seed of a proof's randomness.
 pub(crate) const BLINDING: &[u8] = b"headwater dkg-evrf blinding";
+
+/// Of what a key is for, in the hash over the parameters.
+pub(crate) const fn purpose(purpose: Purpose) -> &'static [u8] {
+    match purpose {
+        Purpose::BaseChain => b"base chain",
+        Purpose::Network => b"network",
+    }
+}
 
 /// A participation's transcript with its whole statement absorbed (rule EVRF-6).
 pub(crate) fn statement<C: SigningCurve>(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dkg_evrf::{
-    Closed, Collection, Parameters, Participation, Ristretto, Secp256k1, Session, SigningCurve, Validator,
-    ValidatorIndex, Verdict, Verified, Work, participate, recover, verify_encoded,
+    Closed, Collection, Parameters, Participation, Purpose, Ristretto, Secp256k1, Session, SigningCurve,
+    Validator, ValidatorIndex, Verdict, Verified, Work, participate, recover, verify_encoded,
 };
 use embedded_curves::EmbeddedCurve;
 use embedded_curves::registration::EmbeddedSecret;
@@ -104,7 +104,7 @@ fn set_up<C: SigningCurve>((n, t): (u16, u16)) -> Case<C> {
     };
     let validators = (0u16..).zip(&secrets).map(validator).collect::<Vec<_>>();
     let session = Session { chain_genesis: [0; 32], network: b"bench".to_vec(), session: 0 };
-    let parameters = || Parameters::<C>::new(&session, t, &validators).unwrap();
+    let parameters = || Parameters::<C>::new(&session, Purpose::Network, t, &validators).unwrap();
     let first = with_peak(|| shortest(1, || drop(parameters())));
     let again = with_peak(|| shortest(3, || drop(parameters())));
     let mut case = Case { parameters: Arc::new(parameters()), secrets, rows: Vec::new() };

@@ -17,7 +17,7 @@ use crate::equation::Equation;
 use crate::generators::Generators;
 
 /// Separates the hash behind the weights.
-const WEIGHTS: &[u8] = b"headwater bulletproofs batch weights v0";
+const WEIGHTS: &[u8] = b"headwater bulletproofs batch weights v1";
 
 /// One member of a batch.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::curve::{ProofCurve, hash_parts};
 use crate::error::Error;
 
 /// Fixes how generators are derived. Another version has other generators.
-const DOMAIN: &[u8] = b"headwater bulletproofs generators v0";
+const DOMAIN: &[u8] = b"headwater bulletproofs generators v1";
 
 /// The greatest number of rows: bounds the generators that are ever derived and kept (about 75 MiB on secp256k1, with tables).
 pub const MAX_ROWS: usize = 1 << 15;

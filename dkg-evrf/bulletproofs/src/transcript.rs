@@ -9,7 +9,7 @@ use ff::PrimeField;
 
 use crate::curve::{Element, ProofCurve};
 
-const DOMAIN: &[u8] = b"headwater transcript v0";
+const DOMAIN: &[u8] = b"headwater transcript v1";
 const MESSAGE: u8 = 0;
 const CHALLENGE: u8 = 1;
 

@@ -62,9 +62,11 @@ fn lengths<C: SigningCurve>() {
         let other = bytes.iter().copied().cycle().take(found).collect::<Vec<_>>();
         assert_eq!(decode(&other), Err(DecodeError::Length { expected, found }));
     }
-    let mut version = bytes.clone();
-    version[0] = 1;
-    assert_eq!(decode(&version), Err(DecodeError::Version(1)));
+    for other in [0, 2, u8::MAX] {
+        let mut version = bytes.clone();
+        version[0] = other;
+        assert_eq!(decode(&version), Err(DecodeError::Version(other)));
+    }
     // The identity of Ristretto is 32 zeros; of secp256k1, nothing with 33 bytes is.
     let mut identity = bytes;
     identity[1..=C::Group::POINT_LEN].fill(0);

@@ -9,8 +9,8 @@ use embedded_curves::{CurveId, EmbeddedCurve};
 use super::{Set, close, rng, session};
 use crate::{
     Cancelled, CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation,
-    Progress, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work, participate,
-    recover, verify,
+    Progress, Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work,
+    participate, recover, verify,
 };
 
 fn replay<C: SigningCurve>() {
@@ -43,6 +43,36 @@ fn replay<C: SigningCurve>() {
 fn evrf_2_a_participation_counts_for_its_session_and_dealer_only() {
     replay::<Ristretto>();
     replay::<Secp256k1>();
+}
+
+/// A set's two keys on one curve: other contexts, contributions and shares, and no replay in either direction.
+fn purposes<C: SigningCurve>() {
+    let [base, network] = [Purpose::BaseChain, Purpose::Network]
+        .map(|purpose| Set::<C>::for_purpose(&session(0), purpose, &[1, 1, 1], 2));
+    assert_ne!(base.parameters.context(), network.parameters.context());
+    for (from, to) in [(&base, &network), (&network, &base)] {
+        let (sent, expected) = (from.participate(0), to.participate(0));
+        assert_ne!(sent.dealing.coefficients[0], expected.dealing.coefficients[0], "another contribution");
+        assert!(
+            sent.dealing.seats.iter().zip(&expected.dealing.seats).all(|(a, b)| a.x != b.x && a.y != b.y)
+        );
+        assert!(sent.dealing.shares.iter().zip(&expected.dealing.shares).all(|(a, b)| a != b));
+        let verdicts = to.verify(&[(ValidatorIndex(0), sent.clone()), (ValidatorIndex(0), expected)]);
+        assert_eq!(verdicts.iter().map(crate::Verdict::is_valid).collect::<Vec<_>>(), [false, true]);
+        let bytes = Participation::decode(&to.parameters, &sent.encode()).unwrap();
+        assert!(!to.verify(&[(ValidatorIndex(0), bytes)])[0].is_valid());
+        let verified = from.verified([0, 1]);
+        let error = close(&to.parameters, verified).err();
+        assert_eq!(error, Some(CloseError::OtherSession(ValidatorIndex(0))));
+    }
+}
+
+/// EVRF-2.
+#[test]
+fn evrf_2_a_participation_for_one_key_of_a_set_does_not_count_for_the_other() {
+    purposes::<Ristretto>();
+    purposes::<Ed25519>();
+    purposes::<Secp256k1>();
 }
 
 fn restart<C: SigningCurve>() {
@@ -189,8 +219,9 @@ fn evrf_1_invalid_declarations_are_refused() {
         };
         weights.iter().enumerate().map(validator).collect::<Vec<_>>()
     };
-    let error =
-        |t: u16, validators: &[Validator]| Parameters::<Ristretto>::new(&session(0), t, validators).err();
+    let error = |t: u16, validators: &[Validator]| {
+        Parameters::<Ristretto>::new(&session(0), Purpose::Network, t, validators).err()
+    };
     let weight = |validator, weight| ParametersError::Weight { validator: ValidatorIndex(validator), weight };
     assert_eq!(error(2, &set(&[1, 1, 1])), None);
     assert_eq!(error(1, &[]), Some(ParametersError::Shares { shares: 0 }));
@@ -203,7 +234,7 @@ fn evrf_1_invalid_declarations_are_refused() {
     assert_eq!(error(60, &set(&[20, 21, 20])), Some(weight(1, 21)));
     assert_eq!(error(1, &set(&[1])), Some(weight(0, 1)));
     let network = Session { network: vec![0; 65], ..session(0) };
-    let long = Parameters::<Ristretto>::new(&network, 2, &set(&[1, 1])).err();
+    let long = Parameters::<Ristretto>::new(&network, Purpose::Network, 2, &set(&[1, 1])).err();
     assert_eq!(long, Some(ParametersError::Network { len: 65 }));
 }
 
@@ -215,7 +246,7 @@ fn evrf_1_embedded_keys_are_valid_and_distinct_up_to_sign() {
     let error = |keys: &[[u8; 33]]| {
         let validator = |(i, key): (u8, &[u8; 33])| Validator { key: [i; 32], weight: 1, embedded_key: *key };
         let validators = (0..).zip(keys).map(validator).collect::<Vec<_>>();
-        Parameters::<Ristretto>::new(&session(0), 2, &validators).err()
+        Parameters::<Ristretto>::new(&session(0), Purpose::Network, 2, &validators).err()
     };
     let same = ParametersError::SameEmbeddedKey { first: ValidatorIndex(0), second: ValidatorIndex(2) };
     assert_eq!(error(&keys), None);
@@ -231,7 +262,7 @@ fn evrf_1_embedded_keys_are_valid_and_distinct_up_to_sign() {
     let twice = [0, 0].map(|i: usize| Validator { key: [0; 32], weight: 1, embedded_key: keys[i] });
     let mut twice = twice.to_vec();
     twice[1].embedded_key = keys[1];
-    let found = Parameters::<Ristretto>::new(&session(0), 2, &twice).err();
+    let found = Parameters::<Ristretto>::new(&session(0), Purpose::Network, 2, &twice).err();
     let same = ParametersError::SameValidator { first: ValidatorIndex(0), second: ValidatorIndex(1) };
     assert_eq!(found, Some(same));
 }

@@ -3,7 +3,7 @@
 
 use dkg_evrf::malicious::{Fault, Field, fields, participate_faultily};
 use dkg_evrf::{
-    Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Work,
+    Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Work,
     verify_encoded,
 };
 use embedded_curves::registration::{EmbeddedSecret, PROOF_BYTES, verify as verify_registration};
@@ -29,7 +29,7 @@ fn parameters<C: SigningCurve>(session: u32, secrets: &[EmbeddedSecret]) -> Para
     };
     let validators = (0..).zip(secrets).map(validator).collect::<Vec<_>>();
     let session = Session { chain_genesis: [0; 32], network: b"fuzz".to_vec(), session };
-    Parameters::new(&session, 3, &validators).unwrap()
+    Parameters::new(&session, Purpose::Network, 3, &validators).unwrap()
 }
 
 impl<C: SigningCurve> Target<C> {
@@ -103,7 +103,8 @@ impl<C: SigningCurve> Target<C> {
         match self.below(3) {
             0 => bytes.truncate(self.below(bytes.len() + 1)),
             1 => bytes.push(0),
-            _ => bytes[0] = 1 << self.below(8),
+            // Another version; twice, this one again.
+            _ => bytes[0] ^= 1 << self.below(8),
         }
     }
 

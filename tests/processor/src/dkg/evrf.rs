@@ -16,8 +16,8 @@ use ::dkg::ThresholdKeys;
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use coordinator_base_chain::NetworkCurve;
 use dkg_evrf::{
-    Closed, Error, Parameters, Participation, Session, SigningCurve, Validator, ValidatorIndex, Verdict,
-    Verified, Work,
+    Closed, Error, Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex,
+    Verdict, Verified, Work,
 };
 use embedded_curves::registration::EmbeddedSecret;
 use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
@@ -228,8 +228,9 @@ impl<C: OfNetwork> Set<C> {
         let base = validators(|keys| &keys.base)?;
         let network = validators(|keys| &keys.network)?;
         Ok(Self {
-            base: Parameters::new(&session, context.threshold, &base).map_err(wrong)?,
-            network: Parameters::new(&session, context.threshold, &network).map_err(wrong)?,
+            base: Parameters::new(&session, Purpose::BaseChain, context.threshold, &base).map_err(wrong)?,
+            network: Parameters::new(&session, Purpose::Network, context.threshold, &network)
+                .map_err(wrong)?,
         })
     }
 
