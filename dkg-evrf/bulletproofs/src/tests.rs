@@ -424,11 +424,11 @@ fn generators<C: ProofCurve>() -> String {
 fn gbp_2_the_generators_are_frozen() {
     assert_eq!(
         generators::<Ristretto>(),
-        "b8782fa2f14f1248 1464c9bd49d381cb 70f826a56198c173 2078610d3aad56ac"
+        "c09d926d846ad4f7 f02680382875f1a5 f8411f598e921f2e b25729b38881d591"
     );
     assert_eq!(
         generators::<Secp256k1>(),
-        "032933407746386c 03e0dc0df4927ad2 0282137bfeabc048 02632682ea47ba9a"
+        "020539e19332f081 02322e67ac8850b8 03695063a6976b51 02a5f5dd52276e7c"
     );
 }
 
@@ -478,7 +478,7 @@ fn gbp_4_each_part_of_a_transcript_counts() {
     let mut other = Transcript::new(b"other");
     assert_ne!(other.challenge(b"c"), challenges[0]);
     assert_ne!(other.challenge(b"c"), other.challenge(b"c"));
-    assert_eq!(challenges[1][..8], [93, 58, 106, 253, 124, 41, 189, 146]);
+    assert_eq!(challenges[1][..8], [92, 210, 50, 198, 159, 187, 161, 97]);
 }
 
 /// GBP-4: a proof is bound to what the transcript absorbed before it.
