@@ -19,11 +19,12 @@ use std::sync::Arc;
 use rand_core::{CryptoRng, RngCore};
 
 use crate::curves::SigningCurve;
+use crate::error::VerifyError;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::Participation;
 use crate::recover::Verified;
 use crate::verify::{Verdict, verify_encoded};
-use crate::work::{Cancelled, Work};
+use crate::work::Work;
 
 /// What is known of a validator's participation.
 #[derive(Clone, Debug, Default)]
@@ -197,12 +198,12 @@ impl<C: SigningCurve> Batch<C> {
     ///
     /// # Errors
     ///
-    /// [`Cancelled`], and nothing was decided, if the hook asked for it: put the batch back.
+    /// A [`VerifyError`], and nothing was decided: put the batch back.
     pub fn verify(
         &self,
         rng: &mut (impl RngCore + CryptoRng),
         work: Work<'_>,
-    ) -> Result<Decided<C>, Cancelled> {
+    ) -> Result<Decided<C>, VerifyError> {
         let verdicts = verify_encoded(&self.parameters, &self.participations, rng, work)?;
         let verdicts = self.dealers().zip(verdicts).collect();
         Ok(Decided { context: self.parameters.context, verdicts })

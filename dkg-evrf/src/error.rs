@@ -100,6 +100,17 @@ pub enum Error {
     OtherSession,
 }
 
+/// Why participations are not verified: nothing was decided, and nobody is blamed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The progress hook asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// Two sums of the same equations differ: a fault of this machine, whose operator must act.
+    #[error("this machine computed one sum in two ways: check its hardware, and start the service again")]
+    WrongSum,
+}
+
 /// Why a message is not a participation: its author is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecodeError {

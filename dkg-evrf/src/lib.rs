@@ -47,10 +47,12 @@ pub use ciphersuite::Secp256k1;
 pub use collection::{Arrival, Batch, Collection, Decided, Status};
 pub use curves::{CurveName, SigningCurve, UnknownCurve};
 pub use dalek_ff_group::{Ed25519, Ristretto};
-pub use error::{CloseError, DecodeError, Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError};
+pub use error::{
+    CloseError, DecodeError, Error, MAX_NETWORK_LEN, MAX_SHARES, MAX_WEIGHT, ParametersError, VerifyError,
+};
 pub use parameters::{Parameters, Purpose, Session, VERSION, Validator, ValidatorIndex};
 pub use participate::participate;
 pub use participation::Participation;
 pub use recover::{Closed, Verified, recover};
 pub use verify::{Verdict, verify, verify_encoded};
-pub use work::{Cancelled, Progress, Work};
+pub use work::{Progress, Work};

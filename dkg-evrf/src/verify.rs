@@ -6,16 +6,17 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use arithmetic_bulletproofs::{Batch, Member, parallel};
+use arithmetic_bulletproofs::{self as bulletproofs, Batch, Member, parallel};
 use rand_core::{CryptoRng, RngCore};
 
 use crate::curves::SigningCurve;
+use crate::error::VerifyError;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::Participation;
 use crate::parts::part;
 use crate::proof;
 use crate::recover::Verified;
-use crate::work::{Cancelled, Progress, Work};
+use crate::work::{Progress, Work};
 
 /// What came of one participation.
 #[derive(Clone, Debug)]
@@ -48,13 +49,13 @@ impl<C: SigningCurve> Verdict<C> {
 ///
 /// # Errors
 ///
-/// [`Cancelled`] if the hook asked for it; nothing was decided then.
+/// A [`VerifyError`], and nothing was decided: the hook asked to stop, or this machine computes wrongly.
 pub fn verify<C: SigningCurve>(
     parameters: &Parameters<C>,
     participations: &[(ValidatorIndex, Participation<C>)],
     rng: &mut (impl RngCore + CryptoRng),
     work: Work<'_>,
-) -> Result<Vec<Verdict<C>>, Cancelled> {
+) -> Result<Vec<Verdict<C>>, VerifyError> {
     let read = |(dealer, participation): &(ValidatorIndex, Participation<C>)| {
         Read::new(parameters, *dealer, participation)
     };
@@ -65,13 +66,13 @@ pub fn verify<C: SigningCurve>(
 ///
 /// # Errors
 ///
-/// [`Cancelled`] if the hook asked for it; nothing was decided then.
+/// A [`VerifyError`], and nothing was decided: the hook asked to stop, or this machine computes wrongly.
 pub fn verify_encoded<C: SigningCurve, B: AsRef<[u8]> + Sync>(
     parameters: &Parameters<C>,
     participations: &[(ValidatorIndex, B)],
     rng: &mut (impl RngCore + CryptoRng),
     work: Work<'_>,
-) -> Result<Vec<Verdict<C>>, Cancelled> {
+) -> Result<Vec<Verdict<C>>, VerifyError> {
     let read = |(dealer, bytes): &(ValidatorIndex, B)| {
         let decoded = part("verify: decoding", || Participation::decode(parameters, bytes.as_ref()));
         let participation = decoded.ok()?;
@@ -106,7 +107,7 @@ fn verify_read<C: SigningCurve, T: Sync>(
     read: impl Fn(&T) -> Option<Read<C>> + Sync,
     rng: &mut (impl RngCore + CryptoRng),
     mut work: Work<'_>,
-) -> Result<Vec<Verdict<C>>, Cancelled> {
+) -> Result<Vec<Verdict<C>>, VerifyError> {
     let threads = work.thread_count();
     let (mut members, mut candidates) = (Vec::new(), Vec::new());
     let of = participations.len();
@@ -126,10 +127,39 @@ fn verify_read<C: SigningCurve, T: Sync>(
     let valid = part("verify: multi-scalar", || {
         Batch::new(members).verify(&parameters.generators, rng, threads, &mut go_on)
     });
-    let mut valid = valid.ok_or(Cancelled)?.into_iter();
+    verdicts(candidates, valid)
+}
+
+/// The verdicts from what was read, `None` where that was refused, and from what the batch says of the others.
+fn verdicts<C: SigningCurve>(
+    candidates: Vec<Option<Verified<C>>>,
+    valid: Result<Vec<bool>, bulletproofs::Error>,
+) -> Result<Vec<Verdict<C>>, VerifyError> {
+    let mut valid = match valid {
+        Ok(valid) => valid.into_iter(),
+        Err(bulletproofs::Error::Cancelled) => return Err(VerifyError::Cancelled),
+        // A batch has no other errors; none of them would be a member's fault.
+        Err(_) => return Err(VerifyError::WrongSum),
+    };
     let verdict = |candidate: Option<Verified<C>>| match candidate {
         Some(verified) if valid.next() == Some(true) => Verdict::Valid(verified),
         _ => Verdict::Invalid,
     };
     Ok(candidates.into_iter().map(verdict).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ristretto;
+
+    /// EVRF-10: also not those who are refused without a sum.
+    #[test]
+    fn evrf_10_a_wrong_sum_decides_nothing() {
+        let refused = || vec![None; 3];
+        let found = |valid| verdicts::<Ristretto>(refused(), valid);
+        assert!(matches!(found(Err(bulletproofs::Error::WrongSum)), Err(VerifyError::WrongSum)));
+        assert!(matches!(found(Err(bulletproofs::Error::Cancelled)), Err(VerifyError::Cancelled)));
+        assert_eq!(found(Ok(Vec::new())).map(|verdicts| verdicts.len()), Ok(3));
+    }
 }

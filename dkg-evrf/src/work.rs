@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
+use crate::error::VerifyError;
+
 /// What the caller of a long computation is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -32,9 +34,14 @@ pub struct Work<'a> {
 }
 
 /// The hook asked to stop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("cancelled")]
-pub struct Cancelled;
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Cancelled;
+
+impl From<Cancelled> for VerifyError {
+    fn from(Cancelled: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
 
 impl<'a> Work<'a> {
     /// Work on so many threads, of which at most 64 are used.

@@ -29,4 +29,10 @@ pub enum Error {
     /// The author's encoding is not canonical, or of another length.
     #[error("the encoding of the proof is not canonical")]
     Encoding,
+    /// The caller asked a batch to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// A batch's sums contradict each other: a fault of this machine, for which nobody is blamed.
+    #[error("two sums of the same equations differ: check this machine's hardware, and start again")]
+    WrongSum,
 }

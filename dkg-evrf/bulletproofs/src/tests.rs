@@ -294,13 +294,11 @@ fn batch<C: ProofCurve>() {
             assert_eq!(found, faulty);
         }
         let mut left = 0;
-        assert_eq!(
-            Batch::new(bound(&members)).verify(&generators, rng, 1, &mut || {
-                left += 1;
-                left > 9
-            }),
-            None
-        );
+        let cancelled = Batch::new(bound(&members)).verify(&generators, rng, 1, &mut || {
+            left += 1;
+            left > 9
+        });
+        assert_eq!(cancelled, Err(Error::Cancelled));
     }
 }
 
@@ -321,9 +319,57 @@ fn gbp_8_faults_do_not_cancel_in_a_batch() {
     plus.add_generator(Field::ONE);
     minus.add(-<Ristretto as ProofCurve>::Scalar::ONE, Ristretto::generator());
     let split = Batch::new(bound(&[vec![plus.clone()], vec![minus.clone()]]));
-    assert_eq!(split.verify(&generators, rng, 1, &mut || true), Some(vec![false, false]));
+    assert_eq!(split.verify(&generators, rng, 1, &mut || true), Ok(vec![false, false]));
     let joint = Batch::new(bound(&[vec![plus, minus]]));
-    assert_eq!(joint.verify(&generators, rng, 1, &mut || true), Some(vec![false]));
+    assert_eq!(joint.verify(&generators, rng, 1, &mut || true), Ok(vec![false]));
+}
+
+/// A machine which computes the sums of a batch, one of them wrongly: how many it was asked for, and what came of it.
+fn with_a_wrong_sum<C: ProofCurve>(
+    members: &[Vec<Equation<C>>],
+    wrong: Option<usize>,
+) -> (usize, Result<Vec<bool>, Error>) {
+    let generators = Generators::<C>::cached(4).unwrap();
+    let mut asked = 0;
+    let found = Batch::new(bound(members)).verify_summing(&mut rng(20), &mut |members| {
+        let mut all = Equation::new();
+        members.iter().flat_map(|member| &member.equations).for_each(|equation| all.accumulate(equation));
+        if wrong == Some(asked) {
+            all.add_generator(C::Scalar::ONE);
+        }
+        asked += 1;
+        Ok(all.sum(&generators, 1))
+    });
+    (asked, found)
+}
+
+/// Each sum of the search in turn is wrong: nobody is blamed, whoever is faulty.
+fn wrong_sums<C: ProofCurve>() {
+    let equation = |scalar| {
+        let mut equation = Equation::<C>::new();
+        equation.add(scalar, C::generator());
+        equation
+    };
+    for faulty in [&[][..], &[0], &[6], &[2, 3], &[1, 4, 5], &[0, 1, 2, 3, 4, 5, 6]] {
+        let members = (0..7).map(|i| {
+            let scalar = if faulty.contains(&i) { C::Scalar::from(9 + i) } else { C::Scalar::ZERO };
+            vec![equation(C::Scalar::ZERO), equation(scalar)]
+        });
+        let members = members.collect::<Vec<_>>();
+        let (sums, verdicts) = with_a_wrong_sum(&members, None);
+        assert_eq!(verdicts, Ok((0..7).map(|i| !faulty.contains(&i)).collect()));
+        for wrong in 0..sums {
+            let (_, found) = with_a_wrong_sum(&members, Some(wrong));
+            assert_eq!(found, Err(Error::WrongSum), "sum {wrong} of {sums}, faulty {faulty:?}");
+        }
+    }
+}
+
+/// GBP-8.
+#[test]
+fn gbp_8_a_wrong_sum_blames_nobody() {
+    wrong_sums::<Ristretto>();
+    wrong_sums::<Secp256k1>();
 }
 
 /// Without randomness weights still differ, end, and depend on everything that was sent.

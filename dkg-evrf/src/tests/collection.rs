@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Set, rng};
 use crate::malicious::{Fault, participate_faultily};
 use crate::{
-    Arrival, Cancelled, Closed, Collection, Ristretto, Secp256k1, SigningCurve, Status, ValidatorIndex,
-    Verified, Work, verify_encoded,
+    Arrival, Closed, Collection, Ristretto, Secp256k1, SigningCurve, Status, ValidatorIndex, Verified,
+    VerifyError, Work, verify_encoded,
 };
 
 const FAULTY: [u16; 2] = [1, 4];
@@ -101,7 +101,7 @@ fn evrf_14_a_cancelled_batch_is_put_back_undecided() {
     }
     let batch = collection.next_batch(6).unwrap();
     let cancelled = batch.verify(&mut rng(1), Work::default().on_progress(&mut |_| ControlFlow::Break(())));
-    assert_eq!(cancelled.err(), Some(Cancelled));
+    assert_eq!(cancelled.err(), Some(VerifyError::Cancelled));
     collection.put_back(batch);
     assert_eq!((collection.waiting(), collection.in_batches()), (6, 0));
     let batch = collection.next_batch(6).unwrap();

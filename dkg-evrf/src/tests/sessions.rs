@@ -8,8 +8,8 @@ use embedded_curves::{CurveId, EmbeddedCurve};
 
 use super::{Set, close, rng, session};
 use crate::{
-    Cancelled, CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation,
-    Progress, Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, Work,
+    CloseError, Closed, CurveName, Ed25519, Error, Parameters, ParametersError, Participation, Progress,
+    Purpose, Ristretto, Secp256k1, Session, SigningCurve, Validator, ValidatorIndex, VerifyError, Work,
     participate, recover, verify,
 };
 
@@ -202,7 +202,10 @@ fn evrf_10_verification_reports_progress_and_can_be_cancelled() {
             if calls > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let work = Work::threads(two).on_progress(&mut hook);
-        assert_eq!(verify(&set.parameters, &participations, &mut rng(1), work).err(), Some(Cancelled));
+        assert_eq!(
+            verify(&set.parameters, &participations, &mut rng(1), work).err(),
+            Some(VerifyError::Cancelled)
+        );
     }
 }
 
