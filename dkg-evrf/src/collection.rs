@@ -3,8 +3,11 @@
 //! ```text
 //! arrive(dealer, bytes) ──▶ waiting ── next_batch ──▶ Batch ── verify, on another thread ──▶ Verified batch ── record ──▶ decided
 //!                              ▲                        │                                                           │
-//!                              └────── put_back ────────┘ (cancelled)                               verified(), weight() ──▶ Closed
+//!                              └─ put_back, or dropped ─┘ (undecided)                               verified(), weight() ──▶ Closed
 //! ```
+//!
+//! A verdict belongs to the bytes that were verified: it is recorded for the same bytes only. A batch that is dropped, for instance
+//! because its thread died, waits again by itself.
 //!
 //! The collection itself computes nothing and never blocks: it may live in an asynchronous task. A [`Batch`] holds what its
 //! verification needs, and goes to a thread of the caller's.
@@ -14,7 +17,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use rand_core::{CryptoRng, RngCore};
 
@@ -34,13 +37,35 @@ pub enum Status<C: SigningCurve> {
     Missing,
     /// It waits for a batch.
     Waiting(Arc<[u8]>),
-    /// It is in a batch.
-    InBatch,
+    /// It is in a batch, or waits again if that is gone.
+    InBatch(Given),
     /// It is valid.
     Valid(Verified<C>),
     /// It is not, and the dealer is at fault.
     Invalid,
 }
+
+/// A participation that was given to a batch.
+#[derive(Clone, Debug)]
+pub struct Given {
+    bytes: Arc<[u8]>,
+    batch: Weak<Token>,
+}
+
+impl Given {
+    /// Whether neither its batch nor the batch's verdicts exist any more, so that nothing will come of them.
+    pub fn is_lost(&self) -> bool {
+        self.batch.strong_count() == 0
+    }
+
+    fn is(&self, bytes: &Arc<[u8]>) -> bool {
+        Arc::ptr_eq(&self.bytes, bytes) || (self.bytes == *bytes)
+    }
+}
+
+/// Exists as long as a batch or its verdicts.
+#[derive(Debug)]
+struct Token;
 
 /// What became of an arrival.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,10 +89,11 @@ pub struct Collection<C: SigningCurve> {
 
 /// Participations that are to be verified together.
 ///
-/// A batch that is dropped leaves its participations undecided: [`Collection::put_back`] it instead.
+/// Dropping it, and what it decided, makes its participations wait again, as [`Collection::put_back`] does.
 #[derive(Debug)]
 pub struct Batch<C: SigningCurve> {
     parameters: Arc<Parameters<C>>,
+    token: Arc<Token>,
     participations: Vec<(ValidatorIndex, Arc<[u8]>)>,
 }
 
@@ -75,7 +101,20 @@ pub struct Batch<C: SigningCurve> {
 #[derive(Debug)]
 pub struct Decided<C: SigningCurve> {
     context: [u8; 64],
-    verdicts: Vec<(ValidatorIndex, Verdict<C>)>,
+    /// Held, never read: while it is, the batch's participations do not wait again.
+    _token: Arc<Token>,
+    verdicts: Vec<(ValidatorIndex, Arc<[u8]>, Verdict<C>)>,
+}
+
+impl<C: SigningCurve> Status<C> {
+    /// The bytes that wait for a batch.
+    fn waiting(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Self::Waiting(bytes) => Some(bytes),
+            Self::InBatch(given) if given.is_lost() => Some(&given.bytes),
+            Self::InBatch(_) | Self::Missing | Self::Valid(_) | Self::Invalid => None,
+        }
+    }
 }
 
 impl<C: SigningCurve> Collection<C> {
@@ -109,51 +148,59 @@ impl<C: SigningCurve> Collection<C> {
 
     /// How many wait for a batch.
     pub fn waiting(&self) -> usize {
-        self.statuses.iter().filter(|status| matches!(status, Status::Waiting(_))).count()
+        self.statuses.iter().filter(|status| status.waiting().is_some()).count()
     }
 
-    /// How many are in batches which have not come back.
+    /// How many are in batches which may still come back.
     pub fn in_batches(&self) -> usize {
-        self.statuses.iter().filter(|status| matches!(status, Status::InBatch)).count()
+        let out = |status: &&Status<C>| matches!(status, Status::InBatch(given) if !given.is_lost());
+        self.statuses.iter().filter(out).count()
     }
 
     /// A batch of at most so many that wait, in the set's order; `None` if none waits.
     ///
     /// Several batches may be out at once. A batch of many costs less for each than one of few, but is decided later.
     pub fn next_batch(&mut self, most: usize) -> Option<Batch<C>> {
+        let token = Arc::new(Token);
         let waiting = (0..).map(ValidatorIndex).zip(&mut self.statuses).filter_map(|(dealer, status)| {
-            let Status::Waiting(bytes) = &*status else { return None };
-            let bytes = Arc::clone(bytes);
-            *status = Status::InBatch;
+            let bytes = Arc::clone(status.waiting()?);
+            *status = Status::InBatch(Given { bytes: Arc::clone(&bytes), batch: Arc::downgrade(&token) });
             Some((dealer, bytes))
         });
         let participations = waiting.take(most).collect::<Vec<_>>();
         let parameters = Arc::clone(&self.parameters);
-        (!participations.is_empty()).then_some(Batch { parameters, participations })
+        (!participations.is_empty()).then_some(Batch { parameters, token, participations })
     }
 
-    /// Takes a batch back undecided, for instance because its verification was cancelled.
+    /// Takes a batch back undecided, for instance because its verification was cancelled. What the collection has other bytes of is
+    /// ignored.
     pub fn put_back(&mut self, batch: Batch<C>) {
         if batch.parameters.context != self.parameters.context {
             return;
         }
         for (dealer, bytes) in batch.participations {
-            if let Some(status @ Status::InBatch) = self.statuses.get_mut(usize::from(dealer.0)) {
+            if let Some(status) = self.given(dealer, &bytes) {
                 *status = Status::Waiting(bytes);
             }
         }
     }
 
-    /// Takes a batch's verdicts. Those of another session are ignored.
+    /// Takes a batch's verdicts. Those of another session, or about other bytes than the dealer's here, are ignored.
     pub fn record(&mut self, decided: Decided<C>) {
         if decided.context != self.parameters.context {
             return;
         }
-        for (dealer, verdict) in decided.verdicts {
-            if let Some(status @ Status::InBatch) = self.statuses.get_mut(usize::from(dealer.0)) {
+        for (dealer, bytes, verdict) in decided.verdicts {
+            if let Some(status) = self.given(dealer, &bytes) {
                 *status = verdict.verified().map_or(Status::Invalid, Status::Valid);
             }
         }
+    }
+
+    /// A validator's status, if exactly these bytes of theirs were given to a batch, and are undecided.
+    fn given(&mut self, dealer: ValidatorIndex, bytes: &Arc<[u8]>) -> Option<&mut Status<C>> {
+        let status = self.statuses.get_mut(usize::from(dealer.0))?;
+        matches!(status, Status::InBatch(given) if given.is(bytes)).then_some(status)
     }
 
     /// What is known of a validator's participation; `None` if there is no such validator.
@@ -205,7 +252,9 @@ impl<C: SigningCurve> Batch<C> {
         work: Work<'_>,
     ) -> Result<Decided<C>, VerifyError> {
         let verdicts = verify_encoded(&self.parameters, &self.participations, rng, work)?;
-        let verdicts = self.dealers().zip(verdicts).collect();
-        Ok(Decided { context: self.parameters.context, verdicts })
+        let participations = self.participations.iter().zip(verdicts);
+        let verdicts = participations.map(|((dealer, bytes), verdict)| (*dealer, Arc::clone(bytes), verdict));
+        let token = Arc::clone(&self.token);
+        Ok(Decided { context: self.parameters.context, _token: token, verdicts: verdicts.collect() })
     }
 }

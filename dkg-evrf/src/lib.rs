@@ -44,7 +44,7 @@ mod work;
 mod tests;
 
 pub use ciphersuite::Secp256k1;
-pub use collection::{Arrival, Batch, Collection, Decided, Status};
+pub use collection::{Arrival, Batch, Collection, Decided, Given, Status};
 pub use curves::{CurveName, SigningCurve, UnknownCurve};
 pub use dalek_ff_group::{Ed25519, Ristretto};
 pub use error::{
