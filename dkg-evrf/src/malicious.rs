@@ -4,12 +4,18 @@
 //! honest secrets, dealing and witness ── Fault ──▶ something of it is changed, all that follows from it made anew ──▶ Participation
 //! ```
 //!
+//! `FalseClaim` and `Argument` go through the relations of EVRF-7, GADGET-4 and GBP-7 one by one, with everything else made to fit.
+//!
 //! For tests, benches and simulations of faulty validators: it exists with the feature `malicious` only. What it makes is well formed,
 //! and is refused by [`verify`](crate::verify()) alone.
 
+mod claims;
+
 use std::sync::Arc;
 
-use arithmetic_bulletproofs::ProofCurve;
+pub use arithmetic_bulletproofs::malicious::Lie;
+use arithmetic_bulletproofs::malicious::{Objection, prove_falsely};
+use arithmetic_bulletproofs::{self as bulletproofs, ProofCurve, Variable};
 use embedded_curves::registration::EmbeddedSecret;
 use embedded_curves::{POINT_BYTES, Point};
 use ff::Field as _;
@@ -20,9 +26,13 @@ use crate::curves::{Element, EmbeddedPoint, EmbeddedScalar, Scalar, SigningCurve
 use crate::error::Error;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participate::deal;
-use crate::participation::{Argument, Dealing, EmbeddedElement, Participation};
-use crate::proof::{self, Witness, claims::Claims};
+use crate::participation::{Dealing, EmbeddedElement, Participation};
+use crate::proof::{Proving, Witness, claims::Claims};
 use crate::secrets::{Dealt, Secret};
+
+#[cfg(test)]
+pub(crate) use claims::objection;
+pub use claims::{Claimed, Relation};
 
 /// What a malicious dealer departs from the protocol in. Positions count from 0, and wrap around.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,8 +67,13 @@ pub enum Fault {
     BlindedCoefficient(usize),
     /// Purity is proven for another polynomial.
     WrongPurity(usize),
-    /// The argument's last `a` is off by one, and purity is proven for the transcript which that gives.
-    WrongInnerProduct,
+    /// The tape is committed to with a digit off by one, and used with the true one.
+    TapeChangedLater,
+    /// A message of the argument is a lie, and all that follows is made for it; about a contribution of one's own choice where the lie
+    /// needs a false statement.
+    Argument(Lie),
+    /// A claim is false, and made to fit all relations of EVRF-7 and GADGET-4 but one.
+    FalseClaim(Claimed, Relation),
 }
 
 impl Fault {
@@ -77,9 +92,9 @@ impl Fault {
         Self::BlindingPolynomial,
         Self::BlindedCoefficient(2),
         Self::WrongPurity(0),
-        Self::WrongInnerProduct,
+        Self::Argument(Lie::LastA),
         Self::ShareOffByOne(7),
-        Self::WrongPad(3),
+        Self::FalseClaim(Claimed::Pad(5), Relation::Product(1)),
     ];
 }
 
@@ -152,14 +167,20 @@ pub fn participate_faultily<C: SigningCurve>(
     fault: Fault,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Result<Participation<C>, Error> {
+    participate_looking(parameters, validator, secret, fault, rng).map(|(participation, _)| participation)
+}
+
+/// The same, with everything that the circuit objects to.
+pub(crate) fn participate_looking<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    validator: ValidatorIndex,
+    secret: &EmbeddedSecret,
+    fault: Fault,
+    rng: &mut (impl RngCore + CryptoRng),
+) -> Result<(Participation<C>, Vec<Objection>), Error> {
     let mut cheat = Cheat::honest(parameters, validator, Secret::of(parameters, validator, secret)?)?;
     cheat.apply(fault, rng)?;
-    let polynomial = Zeroizing::new(cheat.dealt.polynomial.clone());
-    let participation = cheat.prove(rng)?;
-    if fault == Fault::WrongInnerProduct {
-        return wrong_inner_product(parameters, validator, participation, &polynomial, rng);
-    }
-    Ok(participation)
+    cheat.prove(fault, rng)
 }
 
 impl<'a, C: SigningCurve> Cheat<'a, C> {
@@ -188,7 +209,10 @@ impl<'a, C: SigningCurve> Cheat<'a, C> {
         let seats = self.dealt.seats.len();
         let contribution = self.dealt.polynomial[0];
         match fault {
-            Fault::None | Fault::WrongInnerProduct => {}
+            Fault::Argument(Lie::Product) => self.false_claim(Claimed::Contribution, Relation::Pair, rng)?,
+            Fault::None | Fault::Argument(_) => {}
+            Fault::TapeChangedLater => self.witness.tape[0] += Scalar::<C>::ONE,
+            Fault::FalseClaim(claimed, relation) => self.false_claim(claimed, relation, rng)?,
             Fault::WrongKey => self.wrong_key(rng)?,
             Fault::WrongContribution | Fault::WrongContributionOpenedRightly => {
                 self.dealt.polynomial[0] = C::Group::random_scalar(rng);
@@ -273,10 +297,67 @@ impl<'a, C: SigningCurve> Cheat<'a, C> {
         }
     }
 
-    fn prove(self, rng: &mut (impl RngCore + CryptoRng)) -> Result<Participation<C>, Error> {
+    /// Makes the claim false, and the pairs fit it if another relation is to object.
+    fn false_claim(
+        &mut self,
+        claimed: Claimed,
+        relation: Relation,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(), Error> {
+        let opening = match claimed {
+            Claimed::Key => return self.wrong_key(rng),
+            Claimed::EphemeralKey(seat) => return self.apply(Fault::ForeignEphemeralKey(seat), rng),
+            Claimed::Contribution => {
+                self.apply(Fault::WrongContribution, rng)?;
+                0
+            }
+            Claimed::Pad(index) => {
+                self.apply(Fault::WrongPad(index), rng)?;
+                1 + (index % self.dealt.pads.len())
+            }
+        };
+        if relation != Relation::Pair {
+            let [first, second] = self.outputs(opening)?;
+            self.witness.tape[first] = self.witness.openings[opening] - self.witness.tape[second];
+        }
+        Ok(())
+    }
+
+    /// Where the x-coordinates of an opening's pair stand on the tape.
+    fn outputs(&self, opening: usize) -> Result<[usize; 2], Error> {
+        let claims =
+            Claims::new(self.parameters, self.dealer, &self.dealing).map_err(|_| Error::Degenerate)?;
+        let place = |variable| match variable {
+            Variable::Committed(position) => Ok(position),
+            _ => Err(Error::Degenerate),
+        };
+        let [first, second] = claims.openings[opening];
+        Ok([place(first.x)?, place(second.x)?])
+    }
+
+    fn prove(
+        self,
+        fault: Fault,
+        rng: &mut (impl RngCore + CryptoRng),
+    ) -> Result<(Participation<C>, Vec<Objection>), Error> {
         let Self { parameters, dealer, secret, dealing, witness, .. } = self;
-        let argument = proof::prove_witness(parameters, dealer, &dealing, witness, &secret, rng, 1)?;
-        Ok(Participation { dealing: Arc::new(dealing), argument })
+        let first = witness.tape[0];
+        let mut proving = Proving::new(parameters, dealer, &dealing, witness, &secret, rng, 1)?;
+        match fault {
+            Fault::FalseClaim(claimed, relation) => {
+                claims::lie_in_row(&mut proving.circuit, parameters, claimed, relation);
+            }
+            Fault::TapeChangedLater => proving.circuit.set_tape(0, first - Scalar::<C>::ONE),
+            _ => {}
+        }
+        let objections = proving.circuit.objections();
+        let argument = proving.finish(&secret, rng, |transcript, circuit, sides, rng| match fault {
+            Fault::Argument(lie) => {
+                prove_falsely(&parameters.generators, transcript, circuit, sides, rng, lie)
+            }
+            _ => bulletproofs::prove(&parameters.generators, transcript, circuit, sides.0, sides.1, rng, 1),
+        })?;
+        Ok((Participation { dealing: Arc::new(dealing), argument }, objections))
     }
 }
 
@@ -296,24 +377,4 @@ fn witness<C: SigningCurve>(
         openings: Zeroizing::new(openings),
         polynomial: Zeroizing::new(dealt.polynomial.clone()),
     })
-}
-
-fn wrong_inner_product<C: SigningCurve>(
-    parameters: &Parameters<C>,
-    dealer: ValidatorIndex,
-    participation: Participation<C>,
-    polynomial: &[Scalar<C>],
-    mut rng: &mut (impl RngCore + CryptoRng),
-) -> Result<Participation<C>, Error> {
-    let mut bytes = participation.encode();
-    let end = bytes.len() - C::Group::POINT_LEN - 32;
-    let a = bytes[end - 64..end - 32].first_chunk_mut().ok_or(Error::SelfCheck)?;
-    let value: Scalar<C> = Option::from(Scalar::<C>::from_bytes(a)).ok_or(Error::SelfCheck)?;
-    *a = (value + Scalar::<C>::ONE).to_bytes();
-    let Participation { dealing, argument } =
-        Participation::decode(parameters, &bytes).map_err(|_| Error::SelfCheck)?;
-    let read = proof::read(parameters, dealer, &dealing, &argument);
-    let mut transcript = read.map_err(|_| Error::SelfCheck)?.transcript;
-    let purity = proof::purity::prove(&mut transcript, polynomial, |_| &mut rng);
-    Ok(Participation { dealing, argument: Argument { purity, ..argument } })
 }

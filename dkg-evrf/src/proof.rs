@@ -10,7 +10,7 @@ pub(crate) mod claims;
 pub(crate) mod purity;
 
 use arithmetic_bulletproofs::{
-    self as bulletproofs, Circuit, CommittedTape, Equation, Member, ProofCurve, Transcript,
+    self as bulletproofs, Circuit, CommittedTape, Equation, Member, Proof, ProofCurve, Transcript,
 };
 use rand_core::{CryptoRng, RngCore};
 use zeroize::Zeroizing;
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::parameters::{Parameters, ValidatorIndex};
 use crate::participation::{Argument, Dealing};
 use crate::parts::part;
-use crate::secrets::{Dealt, Secret};
+use crate::secrets::{Blinding, Dealt, Secret};
 use crate::transcript;
 
 pub(crate) use claims::{Shape, Tables};
@@ -61,47 +61,70 @@ pub(crate) fn prove<C: SigningCurve>(
         openings,
         polynomial: Zeroizing::new(dealt.polynomial.clone()),
     };
-    prove_witness(parameters, dealer, dealing, witness, secret, rng, threads)
+    let proving = Proving::new(parameters, dealer, dealing, witness, secret, rng, threads)?;
+    proving.finish(secret, rng, |transcript, circuit, (tape, blinds), rng| {
+        bulletproofs::prove(&parameters.generators, transcript, circuit, tape, blinds, rng, threads)
+    })
 }
 
-/// Proves a dealing from a witness which is taken as it is.
-pub(crate) fn prove_witness<C: SigningCurve>(
-    parameters: &Parameters<C>,
-    dealer: ValidatorIndex,
-    dealing: &Dealing<C>,
-    witness: Witness<C>,
-    secret: &Secret<C>,
-    rng: &mut (impl RngCore + CryptoRng),
-    threads: usize,
-) -> Result<Argument<C>, Error> {
-    let generators = &*parameters.generators;
-    let member = parameters.member(dealer)?;
-    let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
-    let mut blinding = |transcript: &Transcript| secret.blinding(&transcript::fingerprint(transcript), rng);
-    let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
-    let mut tape_blinding = blinding(&transcript);
-    let committed = part("prove: tape's commitments", || {
-        CommittedTape::new(generators, &witness.tape, &mut tape_blinding, threads)
-    });
-    transcript.vector_commitments(generators.rows(), committed.elements());
-    let challenge = part("prove: tables", || claims.challenge(&mut transcript));
-    let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());
-    part("prove: circuit", || claims.constrain(&challenge, &mut circuit))?;
-    let mut rng = blinding(&transcript);
-    let proof = part("prove: argument", || {
-        bulletproofs::prove(
-            generators,
-            &mut transcript,
-            &circuit,
-            &committed,
-            &witness.blinds,
-            &mut rng,
-            threads,
-        )
-    });
-    let proof = proof.map_err(|_| Error::SelfCheck)?;
-    let purity = purity::prove(&mut transcript, &witness.polynomial, blinding);
-    Ok(Argument { tape: committed.elements().to_vec(), proof, purity })
+/// A prover which has committed to its tape and filled its circuit, from a witness which is taken as it is.
+pub(crate) struct Proving<C: SigningCurve> {
+    transcript: Transcript,
+    committed: CommittedTape<C::Group>,
+    pub(crate) circuit: Circuit<Scalar<C>>,
+    blinds: Zeroizing<Vec<Scalar<C>>>,
+    polynomial: Zeroizing<Vec<Scalar<C>>>,
+}
+
+impl<C: SigningCurve> Proving<C> {
+    pub(crate) fn new(
+        parameters: &Parameters<C>,
+        dealer: ValidatorIndex,
+        dealing: &Dealing<C>,
+        witness: Witness<C>,
+        secret: &Secret<C>,
+        rng: &mut (impl RngCore + CryptoRng),
+        threads: usize,
+    ) -> Result<Self, Error> {
+        let generators = &*parameters.generators;
+        let member = parameters.member(dealer)?;
+        let mut transcript = transcript::statement(parameters, dealer, &member.embedded_key_bytes, dealing);
+        let claims = claims::Claims::new(parameters, dealer, dealing).map_err(|_| Error::Degenerate)?;
+        let mut blinding = secret.blinding(&transcript::fingerprint(&transcript), rng);
+        let committed = part("prove: tape's commitments", || {
+            CommittedTape::new(generators, &witness.tape, &mut blinding, threads)
+        });
+        transcript.vector_commitments(generators.rows(), committed.elements());
+        let challenge = part("prove: tables", || claims.challenge(&mut transcript));
+        let mut circuit = Circuit::proving(witness.tape.to_vec(), witness.openings.to_vec());
+        part("prove: circuit", || claims.constrain(&challenge, &mut circuit))?;
+        let Witness { blinds, polynomial, .. } = witness;
+        Ok(Self { transcript, committed, circuit, blinds, polynomial })
+    }
+
+    /// Proves the circuit by `argue`, then purity.
+    pub(crate) fn finish(
+        mut self,
+        secret: &Secret<C>,
+        rng: &mut (impl RngCore + CryptoRng),
+        argue: impl FnOnce(
+            &mut Transcript,
+            &Circuit<Scalar<C>>,
+            (&CommittedTape<C::Group>, &[Scalar<C>]),
+            &mut Blinding,
+        ) -> Result<Proof<C::Group>, bulletproofs::Error>,
+    ) -> Result<Argument<C>, Error> {
+        let transcript = &mut self.transcript;
+        let mut blinding =
+            |transcript: &Transcript| secret.blinding(&transcript::fingerprint(transcript), rng);
+        let mut of_argument = blinding(transcript);
+        let proof = part("prove: argument", || {
+            argue(transcript, &self.circuit, (&self.committed, &self.blinds), &mut of_argument)
+        });
+        let proof = proof.map_err(|_| Error::SelfCheck)?;
+        let purity = purity::prove(transcript, &self.polynomial, blinding);
+        Ok(Argument { tape: self.committed.elements().to_vec(), proof, purity })
+    }
 }
 
 /// The equations which make a dealing valid, bound to all of it.

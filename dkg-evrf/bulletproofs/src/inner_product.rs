@@ -13,6 +13,7 @@ use ff::Field;
 use crate::curve::{Element, ProofCurve};
 use crate::error::Error;
 use crate::parallel;
+use crate::prove::{Alter, Message};
 use crate::transcript::Transcript;
 
 /// The messages of the argument.
@@ -92,6 +93,7 @@ pub(crate) fn prove<C: ProofCurve>(
     u: (C::Scalar, C::Point),
     (mut a, mut b): (Vec<C::Scalar>, Vec<C::Scalar>),
     threads: usize,
+    alter: Alter<'_, C>,
 ) -> Result<InnerProductProof<C>, Error> {
     let mut g = Folded::<C>::new(bases.g, None);
     let mut h = Folded::<C>::new(bases.h, Some(bases.h_factors));
@@ -106,7 +108,8 @@ pub(crate) fn prove<C: ProofCurve>(
             Element::<C>::new(C::vartime_multiscalar_mul(&terms.0, &terms.1))
         };
         let sides = parallel::map(&[(a_lo, b_hi, true), (a_hi, b_lo, false)], threads, side);
-        let [left, right] = sides.try_into().expect("as many as there are sides");
+        let [mut left, mut right] = sides.try_into().expect("as many as there are sides");
+        alter(Message::Round(&mut left, &mut right));
         let (challenge, inverse) = round_challenge::<C>(transcript, &left, &right)?;
         rounds.push((left, right));
         a = a_lo.iter().zip(a_hi).map(|(lo, hi)| *lo + (*hi * challenge)).collect();

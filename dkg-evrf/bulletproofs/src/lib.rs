@@ -43,6 +43,8 @@ mod generators;
 mod inner_product;
 mod layout;
 mod linear;
+#[cfg(any(test, feature = "malicious"))]
+pub mod malicious;
 pub mod parallel;
 mod polynomials;
 mod proof;

@@ -131,6 +131,40 @@ pub fn prove<C: ProofCurve>(
     rng: &mut (impl RngCore + CryptoRng),
     threads: usize,
 ) -> Result<Proof<C>, Error> {
+    prove_altering(generators, transcript, circuit, (tape, opening_blinds), rng, threads, &mut |_| ())
+}
+
+/// What a prover is about to send, before the transcript has it. An honest one sends it as it is.
+#[cfg_attr(
+    not(any(test, feature = "malicious")),
+    allow(dead_code, reason = "the honest prover looks at nothing")
+)]
+pub(crate) enum Message<'a, C: ProofCurve> {
+    /// `A_I`, `A_O`, `S_L`, `S_R`.
+    Rows(&'a mut [Element<C>; 4]),
+    /// All `T`.
+    Coefficients(&'a mut [Element<C>]),
+    /// `t`, `tau` and `mu`; with the challenges `y`, `z` and the power of `x` at the checked coefficient.
+    Evaluation { values: [&'a mut C::Scalar; 3], challenges: [C::Scalar; 3] },
+    /// `L` and `R`.
+    Round(&'a mut Element<C>, &'a mut Element<C>),
+    /// `a` and `b`.
+    Last(&'a mut C::Scalar, &'a mut C::Scalar),
+}
+
+/// Sees each message of a prover, and may change it.
+pub(crate) type Alter<'a, C> = &'a mut dyn FnMut(Message<'_, C>);
+
+/// As [`prove`], by a prover that changes its messages.
+pub(crate) fn prove_altering<C: ProofCurve>(
+    generators: &Generators<C>,
+    transcript: &mut Transcript,
+    circuit: &Circuit<C::Scalar>,
+    (tape, opening_blinds): (&CommittedTape<C>, &[C::Scalar]),
+    rng: &mut (impl RngCore + CryptoRng),
+    threads: usize,
+    alter: Alter<'_, C>,
+) -> Result<Proof<C>, Error> {
     let rows = generators.rows();
     let layout = Layout::new(circuit.tape_len, rows);
     if circuit.rows > rows {
@@ -141,7 +175,9 @@ pub fn prove<C: ProofCurve>(
     }
     let witness = circuit.witness.as_ref().ok_or(Error::NoWitness)?;
     let blinds = Blinds::<C>::random(rows, circuit.rows, rng);
-    let [inputs, outputs, blinding_left, blinding_right] = commit_rows(generators, witness, &blinds, threads);
+    let mut row_commitments = commit_rows(generators, witness, &blinds, threads);
+    alter(Message::Rows(&mut row_commitments));
+    let [inputs, outputs, blinding_left, blinding_right] = row_commitments;
     let (y, z) = transcript.row_commitments([&inputs, &outputs, &blinding_left, &blinding_right]);
     let y_inverse = invert(y)?;
     let y_inverses = powers(y_inverse, rows);
@@ -152,18 +188,24 @@ pub fn prove<C: ProofCurve>(
     let t = left.inner_product(&right, layout.coefficients());
     let taus = random_scalars::<C>(t.len(), rng);
     let values: Vec<_> = t.iter().zip(taus.iter()).collect();
-    let coefficients = parallel::map(&values, threads, |(t, tau)| generators.commit_value(**t, **tau));
+    let mut coefficients = parallel::map(&values, threads, |(t, tau)| generators.commit_value(**t, **tau));
+    alter(Message::Coefficients(&mut coefficients));
     let x = transcript.coefficients(&coefficients);
     let point = Point { x, x_inverse: invert(x)?, layout };
 
     let (l, r) = (left.evaluate(rows, &point), right.evaluate(rows, &point));
-    let product = C::Scalar::inner_product(&l, &r);
+    let mut product = C::Scalar::inner_product(&l, &r);
     let opened = C::Scalar::inner_product(&openings, opening_blinds) * point.at(layout.target());
-    let tau = layout.coefficients().zip(taus.iter()).fold(-opened, |sum, (e, tau)| sum + point.at(e) * tau);
-    let mu = blinds.at(&point, &tape.blinds);
+    let mut tau =
+        layout.coefficients().zip(taus.iter()).fold(-opened, |sum, (e, tau)| sum + point.at(e) * tau);
+    let mut mu = blinds.at(&point, &tape.blinds);
+    let challenges = [y, z, point.at(layout.target())];
+    alter(Message::Evaluation { values: [&mut product, &mut tau, &mut mu], challenges });
     let w = transcript.evaluation::<C>(&product, &tau, &mu);
     let bases = Bases { g: &generators.g_bold, h: &generators.h_bold, h_factors: y_inverses };
-    let inner_product = inner_product::prove(transcript, bases, (w, generators.g), (l, r), threads)?;
+    let mut inner_product =
+        inner_product::prove(transcript, bases, (w, generators.g), (l, r), threads, alter)?;
+    alter(Message::Last(&mut inner_product.a, &mut inner_product.b));
     transcript.inner_product_end::<C>(&inner_product.a, &inner_product.b);
     Ok(Proof {
         inputs,

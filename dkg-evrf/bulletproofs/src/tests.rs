@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, RngCore, SeedableRng};
 
 use crate::batch::{seed, weight};
+use crate::malicious::{Lie, prove_falsely};
 use crate::{
     Batch, Circuit, Claims, CommittedTape, Element, Equation, Error, Generators, LinearCombination, Member,
     Proof, ProofCurve, Ristretto, Secp256k1, Transcript, Variable, prove, verify,
@@ -245,6 +246,56 @@ fn gbp_6_only_canonical_encodings_of_the_right_length_are_read() {
         assert_eq!(decode(&random), Err(Error::Encoding));
         assert_eq!(Proof::<Secp256k1>::decode(&random, 4, 6), Err(Error::Encoding));
     }
+}
+
+/// With a lie in each message of a true statement, exactly these equations object: the identity, the vectors.
+fn lies<C: ProofCurve>() {
+    let rng = &mut rng(21);
+    let sample = Sample::<C>::new(rng, 8, 5, 19);
+    let generators = Generators::<C>::cached(8).unwrap();
+    let openings = sample.values.iter().zip(&sample.blinds);
+    let openings = openings.map(|(v, b)| Element::new(C::mul(v, &generators.g) + C::mul(b, &generators.h)));
+    let openings = openings.collect::<Vec<_>>();
+    let mut told = |tape: &[C::Scalar], lie| {
+        let committed = CommittedTape::new(&generators, tape, rng, 1);
+        let (mut transcript, challenge) = Sample::transcript(&openings, committed.elements(), 8);
+        let mut circuit = Circuit::proving(tape.to_vec(), sample.values.clone());
+        sample.build(&mut circuit, challenge);
+        let sides = (&committed, &*sample.blinds);
+        let proof = prove_falsely(&generators, &mut transcript, &circuit, sides, rng, lie).unwrap();
+        let sent = Sent { tape: committed.elements().to_vec(), openings: openings.clone(), proof };
+        let equations = sample.equations(&sent).unwrap();
+        (circuit.objections(), [0, 1].map(|i: usize| !equations[i].holds(&generators, 1)))
+    };
+    let (identity, vectors) = ([true, false], [false, true]);
+    let both = [true, true];
+    let cases = [
+        (Lie::Tau, identity),
+        (Lie::Mu, vectors),
+        (Lie::LastA, vectors),
+        (Lie::LastB, vectors),
+        (Lie::ProductOffByOne, both),
+    ];
+    let of_commitments = (0..4).map(|i| (Lie::Commitment(i), vectors));
+    let of_coefficients = [0, 4, 10].map(|i| (Lie::Coefficient(i), identity));
+    let of_rounds = (0..3).flat_map(|i| [(Lie::Left(i), vectors), (Lie::Right(i), vectors)]);
+    for (lie, objecting) in cases.into_iter().chain(of_commitments).chain(of_coefficients).chain(of_rounds) {
+        assert_eq!(told(&sample.tape, lie), (vec![], objecting), "{lie:?}");
+    }
+    // Nothing to demand of a true statement; of a false one, the vectors have to object.
+    assert_eq!(told(&sample.tape, Lie::Product), (vec![], [false, false]));
+    let mut tape = sample.tape.clone();
+    tape[0] += C::Scalar::ONE;
+    let (objections, objecting) = told(&tape, Lie::Product);
+    assert!(!objections.is_empty());
+    assert_eq!(objecting, vectors);
+}
+
+/// GBP-7.
+#[test]
+fn gbp_7_a_lie_in_any_message_is_refused() {
+    lies::<Ristretto>();
+    lies::<Secp256k1>();
 }
 
 /// Members with distinct bindings.

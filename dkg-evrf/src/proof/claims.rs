@@ -86,7 +86,7 @@ impl<C: SigningCurve> Tables<C> {
 pub(crate) struct Claims<C: SigningCurve> {
     claims: divisor_circuit::Claims<C::Embedded>,
     /// The two outputs whose x-coordinates add up to each opening.
-    openings: Vec<[Output; 2]>,
+    pub(crate) openings: Vec<[Output; 2]>,
 }
 
 impl<C: SigningCurve> Claims<C> {

@@ -8,9 +8,10 @@ use divisor_circuit::DivisorCurve;
 
 use super::{Set, rng};
 use crate::curves::SigningCurve;
-use crate::malicious::{Fault, participate_faultily};
+use crate::malicious::{Claimed, Fault, Lie, Relation, objection, participate_faultily, participate_looking};
 use crate::participation::Participation;
 use crate::{Ristretto, Secp256k1, ValidatorIndex, proof};
+use arithmetic_bulletproofs::malicious::Objection;
 
 const CHEAT: ValidatorIndex = ValidatorIndex(1);
 
@@ -78,7 +79,8 @@ on_both_curves! {
     evrf_8_a_blinding_polynomial_is_refused => [Fault::BlindingPolynomial],
     evrf_8_purity_under_another_polynomial_is_refused =>
         [Fault::WrongPurity(0), Fault::WrongPurity(2), Fault::WrongPurity(4)],
-    gbp_5_a_wrong_inner_product_under_a_valid_transcript_is_refused => [Fault::WrongInnerProduct],
+    gbp_5_a_wrong_inner_product_under_a_valid_transcript_is_refused =>
+        [Fault::Argument(Lie::LastA), Fault::Argument(Lie::LastB)],
 }
 
 fn honest<C: SigningCurve>() {
@@ -150,20 +152,82 @@ fn evrf_8_only_purity_objects_to_balanced_components_along_the_blinding_generato
     only_purity_objects::<Secp256k1>();
 }
 
-/// With the last scalar off by one and purity proven anew, only the vectors' equation fails.
-fn only_the_vectors_object<C: SigningCurve>() {
+/// What the circuit objects to of a fault, and which equations do not hold: the identity, the vectors, purity. It is blamed alone.
+fn looked_at<C: SigningCurve>(fault: Fault) -> (Vec<Objection>, [bool; 3]) {
     let set = set::<C>();
-    let Participation { dealing, argument } = &faulty(&set, Fault::WrongInnerProduct);
-    let member = proof::equations(&set.parameters, CHEAT, dealing, argument).unwrap();
-    let holds = member.equations.iter().map(|equation| equation.holds(&set.parameters.generators, 1));
-    assert_eq!(holds.collect::<Vec<_>>(), [true, false, true]);
+    let (cheat, objections) =
+        participate_looking(&set.parameters, CHEAT, &set.secrets[1], fault, &mut rng(9)).unwrap();
+    let member = proof::equations(&set.parameters, CHEAT, &cheat.dealing, &cheat.argument).unwrap();
+    let fails = [0, 1, 2].map(|i: usize| !member.equations[i].holds(&set.parameters.generators, 1));
+    let mut all = honest_participations(&set);
+    all.insert(1, (CHEAT, cheat));
+    let valid = set.verify(&all).iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
+    assert_eq!(valid, [true, false, true, true], "{fault:?}");
+    (objections, fails)
 }
 
-/// GBP-5.
+const IDENTITY: [bool; 3] = [true, false, false];
+const VECTORS: [bool; 3] = [false, true, false];
+const PURITY: [bool; 3] = [false, false, true];
+
+/// A lie in each message, with all that follows made for it: exactly one equation objects.
+fn each_message<C: SigningCurve>() {
+    let commitments = (0..4).map(Lie::Commitment);
+    let vectors = [Lie::Product, Lie::Mu, Lie::Left(0), Lie::Right(3), Lie::Left(5), Lie::LastA, Lie::LastB];
+    for lie in commitments.chain(vectors) {
+        assert_eq!(looked_at::<C>(Fault::Argument(lie)).1, VECTORS, "{lie:?}");
+    }
+    for lie in [Lie::Coefficient(0), Lie::Coefficient(7), Lie::Tau] {
+        assert_eq!(looked_at::<C>(Fault::Argument(lie)), (vec![], IDENTITY), "{lie:?}");
+    }
+    assert_eq!(looked_at::<C>(Fault::Argument(Lie::ProductOffByOne)), (vec![], [true, true, false]));
+    assert_eq!(looked_at::<C>(Fault::TapeChangedLater), (vec![], VECTORS));
+    assert_eq!(looked_at::<C>(Fault::WrongPurity(1)), (vec![], PURITY));
+}
+
+/// GBP-5, GBP-7, EVRF-8.
 #[test]
-fn gbp_5_only_the_vectors_object_to_a_wrong_inner_product() {
-    only_the_vectors_object::<Ristretto>();
-    only_the_vectors_object::<Secp256k1>();
+fn gbp_7_a_lie_in_each_message_has_one_equation_against_it_on_ristretto() {
+    each_message::<Ristretto>();
+}
+
+/// GBP-5, GBP-7, EVRF-8.
+#[test]
+fn gbp_7_a_lie_in_each_message_has_one_equation_against_it_on_secp256k1() {
+    each_message::<Secp256k1>();
+}
+
+/// All relations that a claim stands in.
+fn relations(claimed: Claimed) -> Vec<Relation> {
+    let committed = matches!(claimed, Claimed::Contribution | Claimed::Pad(_));
+    let rows = if committed { 0..4 } else { 0..3 };
+    let of_row = |row| [Relation::Denominator(row), Relation::Numerator(row), Relation::Product(row)];
+    let pair = committed.then_some(Relation::Pair);
+    pair.into_iter().chain([Relation::Digits]).chain(rows.flat_map(of_row)).collect()
+}
+
+/// False claims of each kind which fit everything but one relation: only that one objects, and the dealer is blamed.
+fn each_relation<C: SigningCurve>() {
+    let set = set::<C>();
+    for claimed in [Claimed::Key, Claimed::EphemeralKey(1), Claimed::Contribution, Claimed::Pad(3)] {
+        for relation in relations(claimed) {
+            let fault = Fault::FalseClaim(claimed, relation);
+            let only = objection(&set.parameters, claimed, relation);
+            assert_eq!(looked_at::<C>(fault), (vec![only], IDENTITY), "{fault:?}");
+        }
+    }
+}
+
+/// GADGET-4, EVRF-7.
+#[test]
+fn gadget_4_each_relation_of_a_false_claim_is_proven_on_embedwards25519() {
+    each_relation::<Ristretto>();
+}
+
+/// GADGET-4, EVRF-7.
+#[test]
+fn gadget_4_each_relation_of_a_false_claim_is_proven_on_secq256k1() {
+    each_relation::<Secp256k1>();
 }
 
 /// Several kinds of faulty dealers at once, with weights of 1.
