@@ -19,8 +19,7 @@ use coordinator_core::{
 use coordinator_message_queue::{Direction, QueueError, queue};
 use coordinator_store::{Store, StoreError};
 use processor_messages::{
-    FromProcessor, Genesis, Network, TributaryBlock, Validator, ValidatorSet, codec::MAX_MESSAGE_BYTES,
-    decode,
+    FromProcessor, Genesis, Network, TributaryBlock, ValidatorSet, codec::MAX_MESSAGE_BYTES, decode,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;

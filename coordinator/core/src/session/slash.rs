@@ -10,6 +10,7 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Transaction};
 use processor_messages::{Attempt, Genesis, TributaryBlock, Validator};
+use tributary::chain;
 
 use super::{
     Replicated, Session, report,
@@ -166,19 +167,6 @@ pub fn record(
     Ok(RECORDS.get(db, &(genesis, validator))?.unwrap_or_default())
 }
 
-/// The members who are fatally slashed, in set order: whatever they sign is ignored (`SIGN-21`).
-///
-/// # Errors
-/// [`StoreError`] of the store.
-pub fn fatal(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<Validator>, StoreError> {
-    let mut fatal = Vec::new();
-    for ((_, validator), record) in RECORDS.scan(db, &spec.genesis, spec.count())? {
-        fatal.extend(record.fatal.map(|_| validator));
-    }
-    fatal.sort_unstable_by_key(|validator| spec.index_of(*validator));
-    Ok(fatal)
-}
-
 /// Whether a member is fatally slashed.
 pub(super) fn is_fatal(
     db: &(impl Read + ?Sized),
@@ -206,7 +194,8 @@ pub(super) fn slash(
     RECORDS.put(session, &(session.spec.genesis, validator), &record);
     session.notice(Event::Slashed { validator, cause: fault.cause, block });
     if fatal {
-        tributary::chain::slash(session.step.txn, session.spec.genesis, validator);
+        // From this step on our tributary neither keeps nor proposes what it signs (`SIGN-21`).
+        chain::slash(session.step.txn, session.spec.genesis, validator);
         check_threshold(session)?;
     }
     Ok(())
