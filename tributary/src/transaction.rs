@@ -1,7 +1,7 @@
 //! Transactions of a tributary. Payloads are opaque here: `coordinator-core` gives them meaning.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_keys::{SecretKey, Signature};
+use coordinator_keys::{Claim, SecretKey, Signature};
 use processor_messages::{Bytes, DecodeError, Genesis, Validator, decode, encode};
 
 use crate::{Evidence, MAX_TRANSACTION_BYTES, Members, hash::hash, signing};
@@ -26,6 +26,13 @@ pub struct Kind(pub u8);
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, BorshSerialize, BorshDeserialize,
 )]
 pub struct TransactionHash(pub [u8; 32]);
+
+impl TransactionHash {
+    /// The hash of an encoded transaction.
+    pub(crate) fn of(encoded: &[u8]) -> Self {
+        Self(hash("tributary transaction", &[encoded]))
+    }
+}
 
 /// A transaction; in a block, variants appear in this order.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -82,17 +89,21 @@ impl SignedTransaction {
     /// Whether a member signed it for this chain.
     #[must_use]
     pub fn verify(&self, members: &Members) -> bool {
+        self.claim(members).is_some_and(|claim| claim.verify())
+    }
+
+    /// What the signature claims, if by a member.
+    pub(crate) fn claim<'a>(&self, members: &'a Members) -> Option<Claim<'a>> {
         let message = Self::message(members.genesis(), &self.signer, &self.order, self.nonce, &self.payload);
-        members
-            .get(&self.signer)
-            .is_some_and(|member| member.key.verify(signing::TRANSACTION, &message, &self.signature))
+        let key = &members.get(&self.signer)?.key;
+        Some(Claim { key, domain: signing::TRANSACTION, message, signature: self.signature })
     }
 }
 
 impl Transaction {
     /// The hash over the whole encoding.
     pub fn hash(&self) -> TransactionHash {
-        TransactionHash(hash("tributary transaction", &[&encode(self)]))
+        TransactionHash::of(&encode(self))
     }
 
     /// Decodes one transaction of at most `limit` bytes.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! what arrived --claims--> verify_all: one batch --> valid: remembered          before the step, without the store
-//!                                                    false: remembered till the next batch
+//!                                                    false: remembered too, for a while
 //! step: check(claim) --> remembered? else verified alone
 //! ```
 //!
@@ -15,8 +15,8 @@ use coordinator_keys::{Claim, Signature, verify_batch};
 use crate::{Member, hash::hash};
 
 /// The most remembered in one half; when it is full, the older half is forgotten. As many as the votes of the largest
-/// set in thirty consensus rounds.
-const MOST: usize = 16_384;
+/// set in thirty consensus rounds. Few in tests, so that they meet forgetting.
+const MOST: usize = if cfg!(test) { 32 } else { 16_384 };
 
 /// What names a claim: a hash of all its parts.
 pub(crate) type ClaimId = [u8; 32];
@@ -31,7 +31,6 @@ pub(crate) fn claim_id(member: &Member, domain: &str, message: &[u8], signature:
 pub(crate) struct Verified {
     valid: BTreeSet<ClaimId>,
     older: BTreeSet<ClaimId>,
-    /// Of the latest batch.
     invalid: BTreeSet<ClaimId>,
 }
 
@@ -44,19 +43,28 @@ impl Verified {
         self.invalid.contains(id).then_some(false)
     }
 
-    /// Verifies all claims together, each once. What an earlier batch found false is forgotten.
-    pub(crate) fn verify_all(&mut self, claims: Vec<(ClaimId, Claim<'_>)>) {
-        self.invalid.clear();
+    /// Verifies all claims together, each once; whether all are true. There may be more than are remembered.
+    pub(crate) fn verify_all(&mut self, claims: Vec<(ClaimId, Claim<'_>)>) -> bool {
+        let mut all = true;
         let mut seen = BTreeSet::new();
-        let new = |(id, _): &(ClaimId, Claim<'_>)| self.verdict(id).is_none() && seen.insert(*id);
+        let new = |(id, _): &(ClaimId, Claim<'_>)| {
+            let verdict = self.verdict(id);
+            all &= verdict.unwrap_or(true);
+            verdict.is_none() && seen.insert(*id)
+        };
         let (ids, claims): (Vec<_>, Vec<_>) = claims.into_iter().filter(new).unzip();
         for (id, valid) in ids.into_iter().zip(verify_batch(&claims)) {
+            all &= valid;
             self.note(id, valid);
         }
+        all
     }
 
     fn note(&mut self, id: ClaimId, valid: bool) {
         if !valid {
+            if self.invalid.len() >= MOST {
+                self.invalid.clear();
+            }
             self.invalid.insert(id);
             return;
         }
@@ -79,9 +87,7 @@ impl Verified {
             return valid;
         }
         let valid = member.key.verify(domain, message, signature);
-        if valid {
-            self.note(id, true);
-        }
+        self.note(id, valid);
         valid
     }
 

@@ -15,7 +15,9 @@ use tokio::{
     task::JoinSet,
     time::Instant,
 };
-use tributary::{Application, Halt, Input, Members, Node, Open, Output, latest_decided, record_halt};
+use tributary::{
+    Application, Halt, Input, Members, Node, Open, Output, Prepared, latest_decided, record_halt,
+};
 
 use crate::{
     Handle, Status,
@@ -225,22 +227,24 @@ where
         }
     }
 
-    /// One transaction for all of a batch; after an error nothing of it is kept, and the node is done for.
+    /// One transaction for all of a batch; after an error nothing of it is kept, and the node is done for. What needs
+    /// no store is done before it, so that other chains of the process have the store meanwhile.
     fn step(&mut self, work: Vec<Work<A::Input>>) -> Result<(Vec<Output>, S::Commit), StepError> {
         let node = &mut self.node;
+        let (inputs, turns) = apart(work);
+        let mut inputs = node.prepare(inputs).into_iter();
         self.store.write(|txn| {
-            let mut outputs = Vec::new();
-            for work in work {
-                match work {
-                    Work::Input(input) => outputs.extend(node.step(txn, input)?),
-                    Work::Act(act) => {
+            for turn in turns {
+                match turn {
+                    Some(act) => {
                         for input in perform(act, txn)? {
-                            outputs.extend(node.step(txn, Input::Application(input))?);
+                            node.take(txn, Prepared::application(input))?;
                         }
                     }
+                    None => inputs.next().map_or(Ok(()), |input| node.take(txn, input))?,
                 }
             }
-            Ok(outputs)
+            Ok(node.outputs()?)
         })
     }
 
@@ -367,6 +371,20 @@ where
             }
         });
     }
+}
+
+/// The inputs, and whose turn it is: an act's, or the next input's.
+fn apart<I>(work: Vec<Work<I>>) -> (Vec<Input<I>>, Vec<Option<Act<I>>>) {
+    let mut inputs = Vec::new();
+    let turns = work.into_iter().map(|work| match work {
+        Work::Input(input) => {
+            inputs.push(input);
+            None
+        }
+        Work::Act(act) => Some(act),
+    });
+    let turns = turns.collect();
+    (inputs, turns)
 }
 
 /// Runs an act; its panic halts this chain and ends nothing else.

@@ -45,7 +45,9 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    fn verify(&self) -> bool {
+    /// Whether it is true.
+    #[must_use]
+    pub fn verify(&self) -> bool {
         self.key.verify(self.domain, &self.message, &self.signature)
     }
 }

@@ -1,11 +1,14 @@
 //! Transactions which wait for a block. In memory only: authors send again until included, so whatever a
 //! bound drops comes back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
-use processor_messages::{Validator, encode};
+use processor_messages::Validator;
 
-use super::ChainConfig;
+use super::{ChainConfig, entry::Entry};
 use crate::{Evidence, Members, Order, SignedTransaction, Transaction, TransactionHash};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,11 +33,11 @@ impl Load {
 /// per member.
 pub(super) struct Mempool {
     config: ChainConfig,
-    signed: BTreeMap<Validator, BTreeMap<(Order, u32), SignedTransaction>>,
+    signed: BTreeMap<Validator, BTreeMap<(Order, u32), Arc<Entry>>>,
     signed_load: BTreeMap<Validator, Load>,
-    unsigned: BTreeMap<TransactionHash, (Transaction, Validator)>,
+    unsigned: BTreeMap<TransactionHash, (Arc<Entry>, Validator)>,
     unsigned_load: BTreeMap<Validator, Load>,
-    evidence: BTreeMap<Validator, Evidence>,
+    evidence: BTreeMap<Validator, Arc<Entry>>,
 }
 
 impl Mempool {
@@ -54,77 +57,66 @@ impl Mempool {
         signed.saturating_add(self.unsigned.len()).saturating_add(self.evidence.len())
     }
 
-    /// Takes a transaction of ours, whose number the caller bounds by sending one of an order at a time.
-    pub(super) fn add_own(&mut self, members: &Members, transaction: &Transaction) {
-        if let Transaction::Signed(signed) = transaction {
-            self.add_signed(members, signed.nonce, transaction, signed);
-        }
+    /// Whether a signed transaction has a place here if it is near its turn: a member signed it, as it says; it fits;
+    /// nothing else has its nonce. Of two with one nonce the first stays.
+    pub(super) fn has_place_for(&self, members: &Members, entry: &Entry, signed: &SignedTransaction) -> bool {
+        let place = (signed.order.clone(), signed.nonce);
+        let known = self.signed.get(&signed.signer).is_some_and(|of| of.contains_key(&place));
+        let load = self.signed_load.get(&signed.signer).copied().unwrap_or_default();
+        !known
+            && members.get(&signed.signer).is_some()
+            && (entry.size <= members.limits().transaction())
+            && (load.count < self.config.pending_per_signer)
+            && (load.bytes.saturating_add(entry.size) <= self.config.pending_bytes_per_signer)
     }
 
-    /// Takes a signed transaction if it is near its turn, fits, and a member signed it; the first of two with
-    /// one nonce stays.
-    pub(super) fn add_signed(
-        &mut self,
-        members: &Members,
-        next: u32,
-        transaction: &Transaction,
-        signed: &SignedTransaction,
-    ) -> bool {
-        let place = (signed.order.clone(), signed.nonce);
-        let near = (next..=next.saturating_add(self.config.nonces_ahead)).contains(&signed.nonce);
-        let known = self.signed.get(&signed.signer).is_some_and(|of| of.contains_key(&place));
-        if !near || known || members.get(&signed.signer).is_none() {
-            return false;
+    /// Whether a nonce is near its turn, if `next` is the next one of its order.
+    pub(super) fn is_near(&self, next: u32, nonce: u32) -> bool {
+        (next..=next.saturating_add(self.config.nonces_ahead)).contains(&nonce)
+    }
+
+    /// Takes a signed transaction for which there is a place, and whose signature is valid.
+    pub(super) fn add_signed(&mut self, members: &Members, entry: &Arc<Entry>) {
+        if let Some(signed) = entry.signed()
+            && self.has_place_for(members, entry, signed)
+        {
+            self.signed_load.entry(signed.signer).or_default().add(entry.size);
+            let place = (signed.order.clone(), signed.nonce);
+            self.signed.entry(signed.signer).or_default().insert(place, entry.clone());
         }
-        let size = encode(transaction).len();
-        let load = self.signed_load.get(&signed.signer).copied().unwrap_or_default();
-        let fits = (size <= members.limits().transaction())
-            && (load.count < self.config.pending_per_signer)
-            && (load.bytes.saturating_add(size) <= self.config.pending_bytes_per_signer);
-        if !fits || !signed.verify(members) {
-            return false;
-        }
-        self.signed_load.entry(signed.signer).or_default().add(size);
-        self.signed.entry(signed.signer).or_default().insert(place, signed.clone());
-        true
     }
 
     /// Takes an unsigned transaction brought by a member, within that member's share.
-    pub(super) fn add_unsigned(
-        &mut self,
-        members: &Members,
-        from: Validator,
-        transaction: &Transaction,
-    ) -> bool {
-        let hash = transaction.hash();
-        let size = encode(transaction).len();
+    pub(super) fn add_unsigned(&mut self, members: &Members, from: Validator, entry: &Arc<Entry>) -> bool {
         let load = self.unsigned_load.get(&from).copied().unwrap_or_default();
         let most = members.limits().transaction().min(unsigned_share(members.limits().body()));
-        let fits = (size <= most)
+        let fits = (entry.size <= most)
             && (load.count < self.config.unsigned_per_member)
-            && (load.bytes.saturating_add(size) <= self.config.unsigned_bytes_per_member);
-        if !fits || self.unsigned.contains_key(&hash) {
+            && (load.bytes.saturating_add(entry.size) <= self.config.unsigned_bytes_per_member);
+        if !fits || self.unsigned.contains_key(&entry.hash) {
             return false;
         }
-        self.unsigned_load.entry(from).or_default().add(size);
-        self.unsigned.insert(hash, (transaction.clone(), from));
+        self.unsigned_load.entry(from).or_default().add(entry.size);
+        self.unsigned.insert(entry.hash, (entry.clone(), from));
         true
     }
 
     /// Takes evidence, one per member.
     pub(super) fn add_evidence(&mut self, members: &Members, evidence: &Evidence) {
         if !self.evidence.contains_key(&evidence.validator) && evidence.verify(members) {
-            self.evidence.insert(evidence.validator, evidence.clone());
+            let entry = Entry::of(Transaction::Evidence(evidence.clone()));
+            self.evidence.insert(evidence.validator, Arc::new(entry));
         }
     }
 
-    pub(super) fn has_signed(&self, signed: &SignedTransaction) -> bool {
+    pub(super) fn has_signed(&self, hash: &TransactionHash, signed: &SignedTransaction) -> bool {
         let of = self.signed.get(&signed.signer);
-        of.and_then(|of| of.get(&(signed.order.clone(), signed.nonce))) == Some(signed)
+        let entry = of.and_then(|of| of.get(&(signed.order.clone(), signed.nonce)));
+        entry.is_some_and(|entry| entry.hash == *hash)
     }
 
-    pub(super) fn has_evidence(&self, evidence: &Evidence) -> bool {
-        self.evidence.get(&evidence.validator) == Some(evidence)
+    pub(super) fn has_evidence(&self, hash: &TransactionHash, evidence: &Evidence) -> bool {
+        self.evidence.get(&evidence.validator).is_some_and(|entry| entry.hash == *hash)
     }
 
     /// Who signed or brought something that waits.
@@ -144,28 +136,26 @@ impl Mempool {
     /// What a block of `body` bytes at this height is filled with, in its order, so that nobody crowds out
     /// others: evidence; unsigned ones within their share; of each signer what fits into an equal share of
     /// the body; then the rest, one of each signer in turn. Who comes first moves with the height.
-    pub(super) fn in_turn(&self, height: u64, body: usize) -> Vec<Transaction> {
-        let mut all: Vec<_> = self.evidence.values().cloned().map(Transaction::Evidence).collect();
-        let mut brought: BTreeMap<Validator, VecDeque<Transaction>> = BTreeMap::new();
-        for (transaction, from) in self.unsigned.values() {
-            brought.entry(*from).or_default().push_back(transaction.clone());
+    pub(super) fn in_turn(&self, height: u64, body: usize) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> = self.evidence.values().cloned().collect();
+        let mut brought: BTreeMap<Validator, VecDeque<Arc<Entry>>> = BTreeMap::new();
+        for (entry, from) in self.unsigned.values() {
+            brought.entry(*from).or_default().push_back(entry.clone());
         }
         let mut room = unsigned_share(body);
-        all.extend(taking_turns(rotated(brought, height)).take_while(|transaction| {
-            let left = room.checked_sub(encode(transaction).len());
+        all.extend(taking_turns(rotated(brought, height)).take_while(|entry| {
+            let left = room.checked_sub(entry.size);
             room = left.unwrap_or(0);
             left.is_some()
         }));
-        let queue = |of: &BTreeMap<_, SignedTransaction>| -> VecDeque<_> {
-            of.values().cloned().map(Transaction::Signed).collect()
-        };
+        let queue = |of: &BTreeMap<_, Arc<Entry>>| -> VecDeque<_> { of.values().cloned().collect() };
         let mut queues =
             rotated(self.signed.iter().map(|(signer, of)| (*signer, queue(of))).collect(), height);
         let share = body.checked_div(queues.len()).unwrap_or(0);
         for queue in &mut queues {
             let mut room = share;
-            while let Some(next) = queue.pop_front_if(|next| encode(next).len() <= room) {
-                room = room.saturating_sub(encode(&next).len());
+            while let Some(next) = queue.pop_front_if(|next| next.size <= room) {
+                room = room.saturating_sub(next.size);
                 all.push(next);
             }
         }
@@ -174,8 +164,8 @@ impl Mempool {
     }
 
     /// Forgets what an included transaction settles.
-    pub(super) fn settled(&mut self, transaction: &Transaction) {
-        match transaction {
+    pub(super) fn settled(&mut self, included: &Entry) {
+        match &included.transaction {
             Transaction::Provided { .. } => {}
             Transaction::Evidence(evidence) => {
                 self.evidence.remove(&evidence.validator);
@@ -183,8 +173,8 @@ impl Mempool {
                 self.signed_load.remove(&evidence.validator);
             }
             Transaction::Unsigned(_) => {
-                if let Some((transaction, from)) = self.unsigned.remove(&transaction.hash()) {
-                    self.unsigned_load.entry(from).or_default().remove(encode(&transaction).len());
+                if let Some((entry, from)) = self.unsigned.remove(&included.hash) {
+                    self.unsigned_load.entry(from).or_default().remove(entry.size);
                 }
             }
             Transaction::Signed(signed) => self.settled_up_to(signed),
@@ -196,11 +186,10 @@ impl Mempool {
         let Some(of) = self.signed.get_mut(&signed.signer) else { return };
         let from = (signed.order.clone(), 0);
         let to = (signed.order.clone(), signed.nonce);
-        let places: BTreeSet<_> = of.range(from..=to).map(|(place, _)| place.clone()).collect();
+        let places: Vec<_> = of.range(from..=to).map(|(place, _)| place.clone()).collect();
         for place in places {
             if let Some(gone) = of.remove(&place) {
-                let bytes = encode(&Transaction::Signed(gone)).len();
-                self.signed_load.entry(signed.signer).or_default().remove(bytes);
+                self.signed_load.entry(signed.signer).or_default().remove(gone.size);
             }
         }
         if of.is_empty() {
@@ -215,7 +204,7 @@ fn unsigned_share(body: usize) -> usize {
 }
 
 /// The queues, beginning with another one at each height.
-fn rotated(queues: BTreeMap<Validator, VecDeque<Transaction>>, height: u64) -> Vec<VecDeque<Transaction>> {
+fn rotated<T>(queues: BTreeMap<Validator, VecDeque<T>>, height: u64) -> Vec<VecDeque<T>> {
     let mut queues: Vec<_> = queues.into_values().collect();
     let at = usize::try_from(height).unwrap_or(0).checked_rem(queues.len()).unwrap_or(0);
     queues.rotate_left(at);
@@ -223,7 +212,7 @@ fn rotated(queues: BTreeMap<Validator, VecDeque<Transaction>>, height: u64) -> V
 }
 
 /// One of each queue, then the next one of each, until all are empty.
-fn taking_turns(queues: Vec<VecDeque<Transaction>>) -> impl Iterator<Item = Transaction> {
+fn taking_turns<T>(queues: Vec<VecDeque<T>>) -> impl Iterator<Item = T> {
     let mut waiting = VecDeque::from(queues);
     std::iter::from_fn(move || {
         while let Some(mut queue) = waiting.pop_front() {

@@ -7,17 +7,21 @@
 //! decided block --> agreed rows (nonces, hashes, provided) --> state hash, handleable height
 //! ```
 //!
-//! * `queries`: what readers ask; * `rows`: the tables; * `rules`: which body is valid, and what it changes; * `mempool`: what waits, bounded;
+//! * `queries`: what readers ask; * `rows`: the tables; * `rules`: which body is valid, and what it changes;
+//! * `entry`: transactions and bodies, decoded and hashed once; * `mempool`: what waits, bounded;
 //! * `provided`: what this validator derived, compared with what was agreed.
 //!
 //! Memory holds only what may be lost: transactions of others and announcements. It does not look into
 //! payloads, and it does not decide slashes beyond "equivocated".
 
+mod entry;
 mod mempool;
 mod provided;
 mod queries;
 mod rows;
 mod rules;
+
+use std::{collections::VecDeque, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_keys::SecretKey;
@@ -25,9 +29,10 @@ use coordinator_store::{Read, StoreError, Transaction as Txn};
 use processor_messages::{Bytes, Genesis, List, Validator, decode, encode};
 
 use crate::{
-    Application, Block, Built, DecidedBlock, Evidence, Halt, Kind, Members, Order, Payload, Say,
-    SignedTransaction, Slot, Transaction, Verdict, merkle_root, prune::Pruning,
+    Application, Arrived, Block, Built, DecidedBlock, Evidence, Halt, Kind, Members, Order, Payload, Say,
+    SignedTransaction, Slot, Transaction, Verdict, prune::Pruning, verified::Verified,
 };
+use entry::{Bodies, Entry, Parsed};
 use mempool::Mempool;
 use provided::{Announced, Holding};
 use rules::Changes;
@@ -65,7 +70,7 @@ pub struct ChainConfig {
 impl Default for ChainConfig {
     fn default() -> Self {
         Self {
-            pending_per_signer: 64,
+            pending_per_signer: 2_048,
             pending_bytes_per_signer: 4 * 1024 * 1024,
             unsigned_per_member: 64,
             unsigned_bytes_per_member: 1024 * 1024,
@@ -124,6 +129,10 @@ pub struct Chain {
     me: Validator,
     mempool: Mempool,
     announced: Announced,
+    bodies: Bodies,
+    verified: Verified,
+    /// Gossip which the step will hear, in order, decoded before it.
+    expected: VecDeque<(Vec<u8>, Arc<Entry>)>,
     busy: bool,
 }
 
@@ -131,7 +140,16 @@ impl Chain {
     /// For the validator with this key.
     pub fn new(key: SecretKey, config: ChainConfig) -> Self {
         let me = Validator(key.public().to_bytes());
-        Self { key, me, mempool: Mempool::new(config), announced: Announced::default(), busy: false }
+        Self {
+            key,
+            me,
+            mempool: Mempool::new(config),
+            announced: Announced::default(),
+            bodies: Bodies::default(),
+            verified: Verified::default(),
+            expected: VecDeque::new(),
+            busy: false,
+        }
     }
 
     /// Transactions waiting in memory.
@@ -156,8 +174,8 @@ impl Chain {
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
         let nonce = own_next(txn, genesis, self.me, order)?;
         let signed = SignedTransaction::sign(genesis, &self.key, order.clone(), nonce, payload);
-        let transaction = Transaction::Signed(signed.clone());
-        if encode(&transaction).len() > members.limits().transaction() {
+        let entry = Arc::new(Entry::of(Transaction::Signed(signed.clone())));
+        if entry.size > members.limits().transaction() {
             return Ok(vec![Say::Event("a transaction of ours is too large; not sent".to_owned())]);
         }
         rows::OWN_NEXT.put(txn, &key, &nonce.saturating_add(1));
@@ -166,21 +184,22 @@ impl Chain {
         if nonce > agreed {
             return Ok(Vec::new());
         }
-        Ok(vec![self.send_own(members, transaction)])
+        Ok(vec![self.send_own(members, &entry)])
     }
 
-    fn send_own(&mut self, members: &Members, transaction: Transaction) -> Say {
-        self.mempool.add_own(members, &transaction);
-        gossip(transaction)
+    /// Of an order one at a time is sent, which bounds their number.
+    fn send_own(&mut self, members: &Members, entry: &Arc<Entry>) -> Say {
+        self.mempool.add_signed(members, entry);
+        gossip(&entry.transaction)
     }
 
     fn unsigned(&mut self, txn: &mut dyn Txn, members: &Members, payload: Payload) -> Result<Vec<Say>, Halt> {
-        let transaction = Transaction::Unsigned(payload);
-        let known = rows::UNSIGNED.get(txn, &(members.genesis(), transaction.hash().0))?.is_some();
-        if known || !self.mempool.add_unsigned(members, self.me, &transaction) {
+        let entry = Arc::new(Entry::of(Transaction::Unsigned(payload)));
+        let known = rows::UNSIGNED.get(txn, &(members.genesis(), entry.hash.0))?.is_some();
+        if known || !self.mempool.add_unsigned(members, self.me, &entry) {
             return Ok(Vec::new());
         }
-        Ok(vec![gossip(transaction)])
+        Ok(vec![gossip(&entry.transaction)])
     }
 
     fn provide(
@@ -210,10 +229,10 @@ impl Chain {
         db: &dyn Read,
         members: &Members,
         from: Validator,
-        transaction: &Transaction,
+        entry: &Arc<Entry>,
     ) -> Result<(), Halt> {
         let genesis = members.genesis();
-        match transaction {
+        match &entry.transaction {
             Transaction::Provided { .. } => {}
             Transaction::Evidence(evidence) => {
                 if !has_equivocated(db, genesis, evidence.validator)? {
@@ -221,19 +240,60 @@ impl Chain {
                 }
             }
             Transaction::Unsigned(_) => {
-                let known = rows::UNSIGNED.get(db, &(genesis, transaction.hash().0))?.is_some();
+                let known = rows::UNSIGNED.get(db, &(genesis, entry.hash.0))?.is_some();
                 if !known && !rows::is_barred(db, genesis, from)? {
-                    self.mempool.add_unsigned(members, from, transaction);
+                    self.mempool.add_unsigned(members, from, entry);
                 }
             }
             Transaction::Signed(signed) => {
                 let next = rows::nonce(db, genesis, signed.signer, &signed.order)?;
-                if !rows::is_barred(db, genesis, signed.signer)? {
-                    self.mempool.add_signed(members, next, transaction, signed);
+                if self.mempool.is_near(next, signed.nonce)
+                    && self.mempool.has_place_for(members, entry, signed)
+                    && !rows::is_barred(db, genesis, signed.signer)?
+                    && self.are_signed(members, std::slice::from_ref(entry))
+                {
+                    self.mempool.add_signed(members, entry);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Verifies, together, the signatures of what does not wait in memory.
+    fn verify(&mut self, members: &Members, entries: &[Arc<Entry>]) {
+        let claim = |entry: &Arc<Entry>| {
+            let signed = entry.signed().filter(|signed| !self.mempool.has_signed(&entry.hash, signed))?;
+            Some((entry.hash.0, signed.claim(members)?))
+        };
+        let claims = entries.iter().filter_map(claim).collect();
+        let _ = self.verified.verify_all(claims);
+    }
+
+    /// Whether all signatures and all evidence among these are valid.
+    fn are_signed(&mut self, members: &Members, entries: &[Arc<Entry>]) -> bool {
+        let mut claims = Vec::new();
+        for entry in entries {
+            match &entry.transaction {
+                Transaction::Provided { .. } | Transaction::Unsigned(_) => {}
+                Transaction::Evidence(evidence) => {
+                    if !self.mempool.has_evidence(&entry.hash, evidence) && !evidence.verify(members) {
+                        return false;
+                    }
+                }
+                Transaction::Signed(signed) if self.mempool.has_signed(&entry.hash, signed) => {}
+                Transaction::Signed(signed) => {
+                    let Some(claim) = signed.claim(members) else { return false };
+                    claims.push((entry.hash.0, claim));
+                }
+            }
+        }
+        self.verified.verify_all(claims)
+    }
+
+    /// A transaction as [`Application::prepare`] decoded it. Steps hear in the order in which that looked.
+    fn expected(&mut self, bytes: &[u8]) -> Option<Arc<Entry>> {
+        let at = self.expected.iter().position(|(expected, _)| expected == bytes)?;
+        self.expected.drain(..=at).next_back().map(|(_, entry)| entry)
     }
 
     /// Own transactions whose turn it is, and evidence not on the chain yet.
@@ -247,16 +307,16 @@ impl Chain {
             if rows::nonce(db, genesis, self.me, &order)? != nonce {
                 continue;
             }
-            let transaction = Transaction::Signed(signed);
-            room = room.saturating_sub(encode(&transaction).len());
+            let entry = Arc::new(Entry::of(Transaction::Signed(signed)));
+            room = room.saturating_sub(entry.size);
             if (says.len() >= MOST_RESENT) || (room == 0) {
                 break;
             }
-            says.push(self.send_own(members, transaction));
+            says.push(self.send_own(members, &entry));
         }
         for (_, evidence) in rows::EVIDENCE.scan(db, &genesis, None, MOST_RESENT)? {
             self.mempool.add_evidence(members, &evidence);
-            says.push(gossip(Transaction::Evidence(evidence)));
+            says.push(gossip(&Transaction::Evidence(evidence)));
         }
         Ok(says)
     }
@@ -276,12 +336,12 @@ impl Chain {
         &mut self,
         txn: &mut dyn Txn,
         members: &Members,
-        transactions: &[Transaction],
+        entries: &[Arc<Entry>],
     ) -> Result<Vec<Say>, Halt> {
         let genesis = members.genesis();
         let mut says = Vec::new();
-        for transaction in transactions {
-            match transaction {
+        for entry in entries {
+            match &entry.transaction {
                 Transaction::Evidence(evidence) => {
                     rows::EVIDENCE.delete(txn, &(genesis, evidence.validator));
                     says.push(Say::Event(format!("{} equivocated; proven on the chain", evidence.validator)));
@@ -297,15 +357,21 @@ impl Chain {
                     }
                     rows::OWN.delete(txn, &place);
                     let next = signed.nonce.saturating_add(1);
+                    // What is agreed says the same from now on.
+                    let submitted = (genesis, order.clone());
+                    if rows::OWN_NEXT.get(txn, &submitted)? == Some(next) {
+                        rows::OWN_NEXT.delete(txn, &submitted);
+                    }
                     if let Some(next) = rows::OWN.get(txn, &(genesis, order, next))?
                         && !rows::is_barred(txn, genesis, self.me)?
                     {
-                        says.push(self.send_own(members, Transaction::Signed(next)));
+                        let entry = Arc::new(Entry::of(Transaction::Signed(next)));
+                        says.push(self.send_own(members, &entry));
                     }
                 }
                 Transaction::Provided { .. } | Transaction::Unsigned(_) | Transaction::Signed(_) => {}
             }
-            self.mempool.settled(transaction);
+            self.mempool.settled(entry);
         }
         self.announced.prune(txn, genesis)?;
         self.forget_barred(txn, genesis)?;
@@ -313,8 +379,20 @@ impl Chain {
     }
 }
 
-fn gossip(transaction: Transaction) -> Say {
-    Say::Gossip(encode(&Gossip::Transaction(Box::new(transaction))))
+/// As [`Gossip::Transaction`] is encoded.
+fn gossip(transaction: &Transaction) -> Say {
+    Say::Gossip(encode(&(0u8, transaction)))
+}
+
+fn gossip_bound(members: &Members) -> usize {
+    members.limits().transaction().saturating_add(64)
+}
+
+fn decode_transaction(members: &Members, bytes: &[u8]) -> Option<Entry> {
+    match decode::<Gossip>(bytes, gossip_bound(members)) {
+        Ok(Gossip::Transaction(transaction)) => Some(Entry::of(*transaction)),
+        Ok(Gossip::Holding(_)) | Err(_) => None,
+    }
 }
 
 impl Application for Chain {
@@ -326,21 +404,49 @@ impl Application for Chain {
         let mut body = rules::Filler::new(db, members, slot);
         if slot.round == 0 {
             for transaction in self.announced.includable(db, members)? {
-                body.push(transaction)?;
+                body.push(Arc::new(Entry::of(transaction)))?;
             }
         }
-        for transaction in self.mempool.in_turn(slot.height.0, slot.limit) {
-            body.push(transaction)?;
+        for entry in self.mempool.in_turn(slot.height.0, slot.limit) {
+            body.push(entry)?;
         }
-        let transactions = body.finish();
-        let hashes: Vec<_> = transactions.iter().map(Transaction::hash).collect();
-        let list: Body = List::new(transactions).map_err(|e| Halt::new(e.to_string()))?;
-        let body = Bytes::new(encode(&list)).map_err(|e| Halt::new(e.to_string()))?;
-        Ok(Built { body, root: merkle_root(&hashes), state: state_hash(db, genesis)? })
+        let built = Arc::new(Parsed::build(body.finish()).map_err(|e| Halt::new(e.to_string()))?);
+        self.bodies.keep(members, built.clone());
+        Ok(Built { body: built.body.clone(), root: built.root, state: state_hash(db, genesis)? })
+    }
+
+    fn prepare(&mut self, members: &Members, arrived: &[Arrived<'_>]) {
+        self.expected.clear();
+        let mut unverified = Vec::new();
+        for arrived in arrived {
+            match arrived {
+                Arrived::Gossip(bytes) => {
+                    let Some(entry) = decode_transaction(members, bytes) else { continue };
+                    let entry = Arc::new(entry);
+                    if entry.signed().is_some_and(|s| self.mempool.has_place_for(members, &entry, s)) {
+                        unverified.push(entry.clone());
+                    }
+                    self.expected.push_back((bytes.to_vec(), entry));
+                }
+                Arrived::Body(block) => {
+                    if let Ok(parsed) = self.bodies.get(members, block) {
+                        unverified.extend(parsed.entries.iter().cloned());
+                    }
+                }
+            }
+        }
+        self.verify(members, &unverified);
     }
 
     fn check(&mut self, db: &dyn Read, members: &Members, block: &Block) -> Result<Verdict, Halt> {
-        rules::check(db, members, block, &self.mempool)
+        let Ok(parsed) = self.bodies.get(members, block) else {
+            return Ok(Verdict::Invalid("the body does not decode".to_owned()));
+        };
+        let verdict = rules::check(db, members, &block.header, &parsed)?;
+        if !matches!(verdict, Verdict::Invalid(_)) && !self.are_signed(members, &parsed.entries) {
+            return Ok(Verdict::Invalid("a signature is not valid".to_owned()));
+        }
+        Ok(verdict)
     }
 
     fn decided(
@@ -349,11 +455,13 @@ impl Application for Chain {
         members: &Members,
         block: &DecidedBlock,
     ) -> Result<Vec<Say>, Halt> {
-        let transactions = transactions(&block.block)
-            .map_err(|e| Halt::new(format!("a decided block does not decode ({e}); report this")))?;
-        Changes::of(txn, members, block.height().0, &transactions)?.apply(txn, members.genesis())?;
-        provided::agreed(txn, members.genesis(), block.height().0, &transactions)?;
-        self.settled(txn, members, &transactions)
+        let parsed = self.bodies.get(members, &block.block);
+        let parsed =
+            parsed.map_err(|e| Halt::new(format!("a decided block does not decode ({e}); report this")))?;
+        let (genesis, height) = (members.genesis(), block.height().0);
+        Changes::of(txn, members, height, &parsed.entries)?.apply(txn, genesis)?;
+        provided::agreed(txn, genesis, height, &parsed.entries)?;
+        self.settled(txn, members, &parsed.entries)
     }
 
     fn input(&mut self, txn: &mut dyn Txn, members: &Members, input: ChainInput) -> Result<Vec<Say>, Halt> {
@@ -375,9 +483,13 @@ impl Application for Chain {
         from: Validator,
         bytes: &[u8],
     ) -> Result<Vec<Say>, Halt> {
-        match decode::<Gossip>(bytes, members.limits().transaction().saturating_add(64)) {
+        if let Some(entry) = self.expected(bytes) {
+            self.heard_transaction(txn, members, from, &entry)?;
+            return Ok(Vec::new());
+        }
+        match decode::<Gossip>(bytes, gossip_bound(members)) {
             Ok(Gossip::Transaction(transaction)) => {
-                self.heard_transaction(txn, members, from, &transaction)?;
+                self.heard_transaction(txn, members, from, &Arc::new(Entry::of(*transaction)))?;
             }
             Ok(Gossip::Holding(list)) => {
                 for holding in &list {
@@ -404,7 +516,7 @@ impl Application for Chain {
         }
         rows::EVIDENCE.put(txn, &key, &evidence);
         self.mempool.add_evidence(members, &evidence);
-        Ok(vec![gossip(Transaction::Evidence(evidence))])
+        Ok(vec![gossip(&Transaction::Evidence(evidence))])
     }
 
     fn resend(&mut self, db: &dyn Read, members: &Members) -> Result<Vec<Say>, Halt> {

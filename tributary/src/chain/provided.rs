@@ -1,12 +1,12 @@
 //! Provided transactions: what this validator derived, what others say they derived, and what was agreed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Transaction as Txn};
 use processor_messages::{Genesis, Validator, encode};
 
-use super::rows;
+use super::{entry::Entry, rows};
 use crate::{Halt, Kind, Members, Payload, Transaction, hash::hash, latest_decided};
 
 /// The number of kinds; a [`Kind`] is below it.
@@ -75,13 +75,13 @@ pub(super) fn agreed(
     txn: &mut dyn Txn,
     genesis: Genesis,
     height: u64,
-    transactions: &[Transaction],
+    entries: &[Arc<Entry>],
 ) -> Result<(), Halt> {
     let mut requires = BTreeMap::new();
     let mut next: BTreeMap<u8, u32> = BTreeMap::new();
     // The counts are those after the block.
-    for transaction in transactions {
-        if let Transaction::Provided { kind, .. } = transaction {
+    for entry in entries {
+        if let Transaction::Provided { kind, .. } = &entry.transaction {
             requires.insert(kind.0, agreed_count(txn, genesis, *kind)?);
             *next.entry(kind.0).or_default() += 1;
         }
@@ -89,8 +89,8 @@ pub(super) fn agreed(
     for (kind, count) in &mut next {
         *count = requires.get(kind).copied().unwrap_or(0).saturating_sub(*count);
     }
-    for transaction in transactions {
-        let Transaction::Provided { kind, payload } = transaction else { continue };
+    for entry in entries {
+        let Transaction::Provided { kind, payload } = &entry.transaction else { continue };
         let Some(ordinal) = next.get_mut(&kind.0) else { continue };
         let key = (genesis, kind.0, *ordinal);
         if let Some(local) = rows::LOCAL.get(txn, &key)? {

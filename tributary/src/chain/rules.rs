@@ -1,18 +1,20 @@
 //! Which bodies are valid, and what they change. The same overlay serves building, checking and applying.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use coordinator_store::{Read, StoreError, Transaction as Txn};
 use processor_messages::{Genesis, Validator, encode};
 
 use super::{
-    mempool::Mempool,
+    entry::{Entry, Parsed},
     provided::{self, agreed_count, payload_hash},
     rows, state_hash,
 };
 use crate::{
-    Block, Halt, Kind, Members, Order, Payload, SignedTransaction, Slot, Transaction, Verdict, hash::hash,
-    merkle_root,
+    Halt, Header, Kind, Members, Order, Payload, SignedTransaction, Slot, Transaction, Verdict, hash::hash,
 };
 
 /// Replicated state with the effects of a block's transactions so far.
@@ -56,8 +58,8 @@ impl<'a> Overlay<'a> {
     }
 
     /// Takes a transaction if it may follow those before it; says why not. Signatures are not looked at.
-    fn take(&mut self, transaction: &Transaction) -> Result<Result<(), &'static str>, StoreError> {
-        match transaction {
+    fn take(&mut self, entry: &Entry) -> Result<Result<(), &'static str>, StoreError> {
+        match &entry.transaction {
             Transaction::Provided { kind, .. } => {
                 if kind.0 >= provided::MAX_KINDS {
                     return Ok(Err("a provided transaction of no kind"));
@@ -72,7 +74,7 @@ impl<'a> Overlay<'a> {
                 self.equivocated.insert(evidence.validator);
             }
             Transaction::Unsigned(_) => {
-                let hash = transaction.hash().0;
+                let hash = entry.hash.0;
                 let known = rows::UNSIGNED.get(self.db, &(self.genesis, hash))?.is_some();
                 if known || !self.unsigned.insert(hash) {
                     return Ok(Err("an unsigned transaction for the second time"));
@@ -116,7 +118,7 @@ pub(super) struct Filler<'a> {
     full: BTreeSet<Kind>,
     room: usize,
     limit: usize,
-    transactions: Vec<Transaction>,
+    entries: Vec<Arc<Entry>>,
 }
 
 impl<'a> Filler<'a> {
@@ -128,79 +130,71 @@ impl<'a> Filler<'a> {
             // Four bytes for the count.
             room: slot.limit.saturating_sub(4),
             limit: members.limits().transaction(),
-            transactions: Vec::new(),
+            entries: Vec::new(),
         }
     }
 
     /// Adds a transaction if it fits and is valid there; drops it otherwise.
-    pub(super) fn push(&mut self, transaction: Transaction) -> Result<(), StoreError> {
-        let kind = match &transaction {
+    pub(super) fn push(&mut self, entry: Arc<Entry>) -> Result<(), StoreError> {
+        let kind = match &entry.transaction {
             Transaction::Provided { kind, .. } => Some(*kind),
             Transaction::Evidence(_) | Transaction::Unsigned(_) | Transaction::Signed(_) => None,
         };
         if kind.is_some_and(|kind| self.full.contains(&kind)) {
             return Ok(());
         }
-        let size = encode(&transaction).len();
-        let fits = (size <= self.limit.min(self.room))
-            && (class(&transaction) >= self.class)
-            && (self.transactions.len() < super::MAX_TRANSACTIONS);
-        if fits && self.overlay.take(&transaction)?.is_ok() {
-            self.room = self.room.saturating_sub(size);
-            self.class = class(&transaction);
-            self.transactions.push(transaction);
+        let fits = (entry.size <= self.limit.min(self.room))
+            && (class(&entry.transaction) >= self.class)
+            && (self.entries.len() < super::MAX_TRANSACTIONS);
+        if fits && self.overlay.take(&entry)?.is_ok() {
+            self.room = self.room.saturating_sub(entry.size);
+            self.class = class(&entry.transaction);
+            self.entries.push(entry);
         } else {
             self.full.extend(kind);
         }
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Vec<Transaction> {
-        self.transactions
+    pub(super) fn finish(self) -> Vec<Arc<Entry>> {
+        self.entries
     }
 }
 
-/// The verdict on a block (`TRIB-10` to `TRIB-16`).
+/// The verdict on a block (`TRIB-10` to `TRIB-16`), signatures and evidence left aside.
 pub(super) fn check(
     db: &dyn Read,
     members: &Members,
-    block: &Block,
-    mempool: &Mempool,
+    header: &Header,
+    parsed: &Parsed,
 ) -> Result<Verdict, Halt> {
     let invalid = |reason: &str| Ok(Verdict::Invalid(reason.to_owned()));
-    let Ok(transactions) = super::transactions(block) else {
-        return invalid("the body does not decode");
-    };
-    let hashes: Vec<_> = transactions.iter().map(Transaction::hash).collect();
-    if merkle_root(&hashes) != block.header.root {
+    if parsed.root != header.root {
         return invalid("the root is not that of the transactions");
     }
-    if state_hash(db, members.genesis())? != block.header.state {
+    if state_hash(db, members.genesis())? != header.state {
         return invalid("the state hash differs from this node's");
     }
     let mut overlay = Overlay::new(db, members.genesis());
     let mut missing = None;
     let mut former = 0;
-    for transaction in &transactions {
-        if class(transaction) < former {
+    for entry in &parsed.entries {
+        if class(&entry.transaction) < former {
             return invalid("the transactions are not in the order of their kinds");
         }
-        former = class(transaction);
-        if encode(transaction).len() > members.limits().transaction() {
+        former = class(&entry.transaction);
+        if entry.size > members.limits().transaction() {
             return invalid("a transaction is too large");
         }
-        if let Transaction::Provided { kind, payload } = transaction {
-            match check_provided(&overlay, block, *kind, payload)? {
+        if let Transaction::Provided { kind, payload } = &entry.transaction {
+            match check_provided(&overlay, header, *kind, payload)? {
                 Verdict::Valid => {}
                 Verdict::Missing(reason) => missing = Some(reason),
                 invalid @ Verdict::Invalid(_) => return Ok(invalid),
             }
         }
-        if let Err(reason) = overlay.take(transaction)? {
+        if let Err(reason) = overlay.take(entry)? {
             return invalid(reason);
-        }
-        if !is_proven(members, transaction, mempool) {
-            return invalid("a signature is not valid");
         }
     }
     Ok(missing.map_or(Verdict::Valid, Verdict::Missing))
@@ -208,11 +202,11 @@ pub(super) fn check(
 
 fn check_provided(
     overlay: &Overlay<'_>,
-    block: &Block,
+    header: &Header,
     kind: Kind,
     payload: &Payload,
 ) -> Result<Verdict, StoreError> {
-    if block.header.round > 0 {
+    if header.round > 0 {
         let reason = "provided transactions in a block of a later round than the first";
         return Ok(Verdict::Invalid(reason.to_owned()));
     }
@@ -225,14 +219,6 @@ fn check_provided(
         // Derived and compared already when it was agreed elsewhere cannot be: it is not agreed yet.
         None => Verdict::Missing(format!("provided transaction {ordinal} of kind {}", kind.0)),
     })
-}
-
-fn is_proven(members: &Members, transaction: &Transaction, mempool: &Mempool) -> bool {
-    match transaction {
-        Transaction::Provided { .. } | Transaction::Unsigned(_) => true,
-        Transaction::Evidence(evidence) => mempool.has_evidence(evidence) || evidence.verify(members),
-        Transaction::Signed(signed) => mempool.has_signed(signed) || signed.verify(members),
-    }
 }
 
 /// What a decided block changes in the replicated state.
@@ -250,15 +236,15 @@ impl Changes {
         db: &dyn Read,
         members: &Members,
         height: u64,
-        transactions: &[Transaction],
+        entries: &[Arc<Entry>],
     ) -> Result<Self, Halt> {
         let mut overlay = Overlay::new(db, members.genesis());
         let mut provided = Vec::new();
-        for transaction in transactions {
-            if let Transaction::Provided { kind, payload } = transaction {
+        for entry in entries {
+            if let Transaction::Provided { kind, payload } = &entry.transaction {
                 provided.push((*kind, overlay.ordinal(*kind)?, payload_hash(*kind, payload)));
             }
-            if let Err(reason) = overlay.take(transaction)? {
+            if let Err(reason) = overlay.take(entry)? {
                 let reason = format!("decided block {height} holds {reason}; report this");
                 return Err(Halt::new(reason));
             }

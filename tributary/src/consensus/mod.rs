@@ -316,7 +316,7 @@ impl Consensus {
 
     /// Verifies what was claimed, together, so that the checks above find it done.
     pub(crate) fn verify_all(&mut self, claims: Claims<'_>) {
-        self.effects.verified.verify_all(claims.into_inner());
+        let _ = self.effects.verified.verify_all(claims.into_inner());
     }
 }
 

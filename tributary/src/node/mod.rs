@@ -200,6 +200,12 @@ impl<A: Application> Node<A> {
         &self.core.application
     }
 
+    /// Messages kept for later heights.
+    #[cfg(test)]
+    pub(crate) fn kept_early(&self) -> usize {
+        self.core.early.values().map(Vec::len).sum()
+    }
+
     /// The chain's members.
     pub fn members(&self) -> &Members {
         &self.core.members

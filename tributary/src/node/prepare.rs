@@ -34,6 +34,13 @@ pub(super) enum Ready<I> {
     Dropped,
 }
 
+impl<I> Prepared<I> {
+    /// An input for the application, which needs no look.
+    pub fn application(input: I) -> Self {
+        Self(Ready::Input(Input::Application(input)))
+    }
+}
+
 impl<A: Application> Core<A> {
     pub(super) fn prepare(&mut self, inputs: Vec<Input<A::Input>>) -> Vec<Prepared<A::Input>> {
         let ready: Vec<_> = inputs.into_iter().map(|input| self.decode(input)).collect();

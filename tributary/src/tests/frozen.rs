@@ -98,6 +98,9 @@ fn encodings_and_hashes_are_frozen() {
         Message::Height(9),
         Message::Application(Bytes::new(vec![1, 2]).unwrap()),
     ];
+    let said = |byte| Bytes::new(vec![byte]).unwrap();
+    let together = Message::Applications(List::new(vec![said(1), said(2)]).unwrap());
+    assert_eq!(encode(&together), [7, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 2]);
     let entries = [
         Entry::Vote(vote()),
         Entry::Proposal(proposal()),

@@ -4,5 +4,7 @@ mod frozen;
 mod network;
 mod node;
 mod recovery;
+mod reference;
 mod rules;
 mod simulation;
+mod together;

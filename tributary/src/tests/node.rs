@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// An application whose verdict the test sets.
-struct Puppet {
-    verdict: Verdict,
-    due: bool,
+pub(super) struct Puppet {
+    pub(super) verdict: Verdict,
+    pub(super) due: bool,
     panics: bool,
 }
 
@@ -53,22 +53,22 @@ impl Application for Puppet {
     }
 }
 
-fn puppet() -> Puppet {
+pub(super) fn puppet() -> Puppet {
     Puppet { verdict: Verdict::Valid, due: true, panics: false }
 }
 
-struct One {
-    members: Members,
-    store: MemoryStore,
-    node: Node<Puppet>,
+pub(super) struct One {
+    pub(super) members: Members,
+    pub(super) store: MemoryStore,
+    pub(super) node: Node<Puppet>,
 }
 
 impl One {
-    fn open(weights: &[u16], puppet: Puppet) -> (Self, Vec<Output>) {
+    pub(super) fn open(weights: &[u16], puppet: Puppet) -> (Self, Vec<Output>) {
         Self::reopen(members(weights), MemoryStore::default(), puppet)
     }
 
-    fn reopen(members: Members, store: MemoryStore, puppet: Puppet) -> (Self, Vec<Output>) {
+    pub(super) fn reopen(members: Members, store: MemoryStore, puppet: Puppet) -> (Self, Vec<Output>) {
         let open = Open { config: config(), store_is_current: true };
         let opened = store
             .write(|txn| Node::open(txn, members.clone(), key(0), puppet, open).map_err(Failed::from))
@@ -77,7 +77,7 @@ impl One {
         (Self { members, store, node }, outputs)
     }
 
-    fn step(&mut self, input: Input<Verdict>) -> Result<Vec<Output>, Halt> {
+    pub(super) fn step(&mut self, input: Input<Verdict>) -> Result<Vec<Output>, Halt> {
         match self.store.write(|txn| self.node.step(txn, input).map_err(Failed::from)) {
             Ok((outputs, _)) => Ok(outputs),
             Err(Failed::Halt(halt)) => Err(halt),
@@ -85,15 +85,21 @@ impl One {
         }
     }
 
-    fn hear(&mut self, from: u8, message: &Message) -> Result<Vec<Output>, Halt> {
+    pub(super) fn hear(&mut self, from: u8, message: &Message) -> Result<Vec<Output>, Halt> {
         self.step(Input::Message { from: validator(from), bytes: message.encode() })
     }
 
-    fn decided(&self) -> u64 {
+    pub(super) fn decided(&self) -> u64 {
         self.store.read(|db| latest_decided(db, self.members.genesis())).unwrap().0
     }
 
-    fn block(&self, height: u64, round: u32, parent: BlockHash, former: Option<Certificate>) -> Block {
+    pub(super) fn block(
+        &self,
+        height: u64,
+        round: u32,
+        parent: BlockHash,
+        former: Option<Certificate>,
+    ) -> Block {
         let proposer = self.members.proposer(height, round).validator;
         let by = (0..9).find(|by| validator(*by) == proposer).unwrap();
         let body = Bytes::new(b"body".to_vec()).unwrap();
@@ -110,7 +116,7 @@ impl One {
         Block::sign(&self.members, &key(by), header, former, body)
     }
 
-    fn certificate(&self, height: u64, block: BlockHash, by: &[u8]) -> Certificate {
+    pub(super) fn certificate(&self, height: u64, block: BlockHash, by: &[u8]) -> Certificate {
         let mut signatures: Vec<_> = by
             .iter()
             .map(|by| {
@@ -124,7 +130,7 @@ impl One {
         Certificate { height: TributaryBlock(height), round: 0, block, signatures }
     }
 
-    fn vote(&self, by: u8, step: Step, height: u64, value: Option<BlockHash>) -> Message {
+    pub(super) fn vote(&self, by: u8, step: Step, height: u64, value: Option<BlockHash>) -> Message {
         let message = match step {
             Step::Prevote => signing::prevote,
             Step::Precommit => signing::precommit,
@@ -134,7 +140,7 @@ impl One {
         Message::Vote(Vote { step, height, round: 0, value, address: validator(by), signature })
     }
 
-    fn proposal(&self, block: &Block) -> Message {
+    pub(super) fn proposal(&self, block: &Block) -> Message {
         let (height, value) = (block.header.height.0, block.header.hash(self.members.genesis()));
         let address = block.header.proposer;
         let by = (0..9).find(|by| validator(*by) == address).unwrap();
@@ -144,7 +150,7 @@ impl One {
     }
 }
 
-fn votes_sent(outputs: &[Output]) -> Vec<(Step, Option<BlockHash>)> {
+pub(super) fn votes_sent(outputs: &[Output]) -> Vec<(Step, Option<BlockHash>)> {
     let vote = |output: &Output| match output {
         Output::Broadcast(bytes) => match Message::decode(bytes, Limits::default()).unwrap() {
             Message::Vote(vote) => Some((vote.step, vote.value)),
@@ -362,6 +368,17 @@ fn the_heartbeat_starts_a_height_without_content() {
     assert_eq!(one.decided(), 1);
 }
 
+/// `TRIB-10`
+#[test]
+fn a_block_with_another_parent_is_not_voted_for() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
+    one.step(Input::Fired(Timer::Heartbeat)).unwrap();
+    let block = one.block(1, 0, BlockHash([1; 32]), None);
+    let mut outputs = one.hear(1, &one.proposal(&block)).unwrap();
+    outputs.extend(one.hear(1, &Message::Block(Box::new(block))).unwrap());
+    assert_eq!(votes_sent(&outputs), [(Step::Prevote, None)]);
+}
+
 /// `TRIB-11`: no prevote for a block with something missing, a prevote once it is there.
 #[test]
 fn a_block_is_voted_for_when_what_it_lacked_is_there() {
@@ -445,14 +462,14 @@ fn a_non_members_messages_and_requests_are_dropped() {
 #[test]
 fn messages_beyond_the_bound_of_their_kind_are_not_decoded() {
     let limits = Limits::default();
-    for (kind, limit) in [(0u8, 512), (1, 512), (2, 65_536), (3, 65_536), (5, 512)] {
+    for (kind, limit) in [(0u8, 512), (1, 512), (2, 65_536), (3, 65_536), (5, 512), (7, 131_072)] {
         let mut bytes = vec![0; limit + 1];
         bytes[0] = kind;
         let error = Message::decode(&bytes, limits).unwrap_err();
         assert!(matches!(error, processor_messages::DecodeError::TooLong { .. }), "{kind}: {error}");
     }
     assert!(Message::decode(&[], limits).is_err());
-    assert!(Message::decode(&[7], limits).is_err());
+    assert!(Message::decode(&[8], limits).is_err());
     assert!(Ask::decode(&[0; 65]).is_err());
 }
 
@@ -525,7 +542,7 @@ fn answers_hold_what_fits_and_start_where_asked() {
     assert_eq!(heights(ask(u64::MAX)), [40]);
 }
 
-fn asked(outputs: &[Output]) -> Vec<(Validator, Ask)> {
+pub(super) fn asked(outputs: &[Output]) -> Vec<(Validator, Ask)> {
     let ask = |output: &Output| match output {
         Output::Request { to, bytes } => Some((*to, Ask::decode(bytes).unwrap())),
         _ => None,
@@ -713,7 +730,7 @@ type VoteMessage = fn(Genesis, u64, u32, Option<BlockHash>, Validator) -> Vec<u8
 proptest! {
     /// `TRIB-23`
     #[test]
-    fn no_bytes_of_a_member_panic_or_halt(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u8..8) {
+    fn no_bytes_of_a_member_panic_or_halt(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u8..9) {
         let (mut one, _) = One::open(&[1, 1, 1, 1], puppet());
         one.step(Input::Fired(Timer::Heartbeat)).unwrap();
         let mut bytes = bytes;

@@ -6,28 +6,28 @@ use proptest::prelude::*;
 
 use super::network::{Failed, key, members, validator};
 use crate::{
-    Application, Block, Certificate, Chain, ChainConfig, ChainInput, Conflict, DecidedBlock, Evidence, Halt,
-    Header, Kind, Members, Order, Payload, Say, SignedTransaction, Slot, Step, Transaction, TransactionHash,
-    Verdict, chain, merkle_root, signing,
+    Application, Arrived, Block, Certificate, Chain, ChainConfig, ChainInput, Conflict, DecidedBlock,
+    Evidence, Halt, Header, Kind, Members, Order, Payload, Say, SignedTransaction, Slot, Step, Transaction,
+    TransactionHash, Verdict, chain, merkle_root, signing,
 };
 
-fn payload(text: &str) -> Payload {
+pub(super) fn payload(text: &str) -> Payload {
     Bytes::new(text.as_bytes().to_vec()).unwrap()
 }
 
-fn order(text: &str) -> Order {
+pub(super) fn order(text: &str) -> Order {
     Bytes::new(text.as_bytes().to_vec()).unwrap()
 }
 
-fn signed(genesis: Genesis, by: u8, of: &str, nonce: u32) -> Transaction {
+pub(super) fn signed(genesis: Genesis, by: u8, of: &str, nonce: u32) -> Transaction {
     Transaction::Signed(SignedTransaction::sign(genesis, &key(by), order(of), nonce, payload("data")))
 }
 
-fn provided(kind: u8, text: &str) -> Transaction {
+pub(super) fn provided(kind: u8, text: &str) -> Transaction {
     Transaction::Provided { kind: Kind(kind), payload: payload(text) }
 }
 
-fn vote_evidence(members: &Members, by: u8) -> Evidence {
+pub(super) fn vote_evidence(members: &Members, by: u8) -> Evidence {
     let sign = |value| {
         let message = signing::prevote(members.genesis(), 3, 0, value, validator(by));
         (value, key(by).sign(signing::CONSENSUS, &message))
@@ -37,20 +37,20 @@ fn vote_evidence(members: &Members, by: u8) -> Evidence {
 }
 
 /// A chain of validator 0 over a store, without consensus.
-struct Bench {
-    members: Members,
-    store: MemoryStore,
-    chain: Chain,
+pub(super) struct Bench {
+    pub(super) members: Members,
+    pub(super) store: MemoryStore,
+    pub(super) chain: Chain,
     height: u64,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let chain = Chain::new(key(0), ChainConfig::default());
         Self { members: members(&[1, 1, 1, 1]), store: MemoryStore::default(), chain, height: 0 }
     }
 
-    fn block(&self, round: u32, transactions: &[Transaction]) -> Block {
+    pub(super) fn block(&self, round: u32, transactions: &[Transaction]) -> Block {
         let state = self.store.read(|db| chain::state_hash(db, self.members.genesis())).unwrap();
         let hashes: Vec<_> = transactions.iter().map(Transaction::hash).collect();
         let body = Bytes::new(encode(&transactions)).unwrap();
@@ -67,17 +67,17 @@ impl Bench {
         Block::sign(&self.members, &key(0), header, None, body)
     }
 
-    fn verdict(&mut self, block: &Block) -> Verdict {
+    pub(super) fn verdict(&mut self, block: &Block) -> Verdict {
         let (chain, members) = (&mut self.chain, &self.members);
         self.store.read(|db| chain.check(db, members, block)).unwrap()
     }
 
-    fn check(&mut self, transactions: &[Transaction]) -> Verdict {
+    pub(super) fn check(&mut self, transactions: &[Transaction]) -> Verdict {
         let block = self.block(0, transactions);
         self.verdict(&block)
     }
 
-    fn decide(&mut self, transactions: &[Transaction]) -> Result<Vec<Say>, Halt> {
+    pub(super) fn decide(&mut self, transactions: &[Transaction]) -> Result<Vec<Say>, Halt> {
         let block = self.block(0, transactions);
         self.height += 1;
         let certificate = Certificate {
@@ -96,7 +96,7 @@ impl Bench {
         }
     }
 
-    fn input(&mut self, input: ChainInput) -> Result<Vec<Say>, Halt> {
+    pub(super) fn input(&mut self, input: ChainInput) -> Result<Vec<Say>, Halt> {
         let (chain, members) = (&mut self.chain, &self.members);
         let result = self.store.write(|txn| chain.input(txn, members, input).map_err(Failed::from));
         match result {
@@ -106,7 +106,7 @@ impl Bench {
         }
     }
 
-    fn heard(&mut self, from: u8, bytes: &[u8]) {
+    pub(super) fn heard(&mut self, from: u8, bytes: &[u8]) {
         let (chain, members) = (&mut self.chain, &self.members);
         let result = self
             .store
@@ -115,18 +115,18 @@ impl Bench {
         drop(result);
     }
 
-    fn hear(&mut self, from: u8, transaction: &Transaction) {
+    pub(super) fn hear(&mut self, from: u8, transaction: &Transaction) {
         self.heard(from, &encode(&(0u8, transaction)));
     }
 
-    fn build(&mut self, round: u32) -> Vec<Transaction> {
+    pub(super) fn build(&mut self, round: u32) -> Vec<Transaction> {
         let slot = Slot { height: TributaryBlock(self.height + 1), round, limit: 2 << 20 };
         let (chain, members) = (&mut self.chain, &self.members);
         let built = self.store.read(|db| chain.build(db, members, slot)).unwrap();
         processor_messages::decode(&built.body, 4 << 20).unwrap()
     }
 
-    fn slash(&self, by: u8) {
+    pub(super) fn slash(&self, by: u8) {
         let genesis = self.members.genesis();
         let slashed = self.store.write(|txn| {
             chain::slash(txn, genesis, validator(by));
@@ -135,16 +135,16 @@ impl Bench {
         drop(slashed.unwrap());
     }
 
-    fn handleable(&self) -> u64 {
+    pub(super) fn handleable(&self) -> u64 {
         self.store.read(|db| chain::handleable(db, self.members.genesis())).unwrap().0
     }
 
-    fn provide(&mut self, kind: u8, text: &str) -> Result<Vec<Say>, Halt> {
+    pub(super) fn provide(&mut self, kind: u8, text: &str) -> Result<Vec<Say>, Halt> {
         self.input(ChainInput::Provide { kind: Kind(kind), payload: payload(text) })
     }
 }
 
-fn is_invalid(verdict: &Verdict) -> bool {
+pub(super) fn is_invalid(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Invalid(_))
 }
 
@@ -263,6 +263,65 @@ fn a_slashed_validator_sends_nothing_of_its_own() {
     let (chain, members) = (&mut bench.chain, &bench.members);
     assert_eq!(bench.store.read(|db| chain.resend(db, members)).unwrap(), []);
     assert_eq!(bench.build(0), []);
+}
+
+/// Gossip of each of these transactions, as it arrives.
+fn gossiped(transactions: &[Transaction]) -> Vec<Vec<u8>> {
+    transactions.iter().map(|transaction| encode(&(0u8, transaction))).collect()
+}
+
+/// `TRIB-32`: what arrives together is verified together, and each of it gets its own verdict.
+#[test]
+fn one_forged_transaction_among_many_is_dropped_and_the_others_are_taken() {
+    let genesis = Genesis([7; 32]);
+    let mut all: Vec<_> = (0..20).map(|n| signed(genesis, 1 + n % 3, &n.to_string(), 0)).collect();
+    let Transaction::Signed(forged) = &mut all[13] else { unreachable!() };
+    forged.payload = payload("other");
+    for prepared in [true, false] {
+        let mut bench = Bench::new();
+        let gossip = gossiped(&all);
+        if prepared {
+            let arrived: Vec<_> = gossip.iter().map(|bytes| Arrived::Gossip(bytes)).collect();
+            bench.chain.prepare(&bench.members, &arrived);
+        }
+        for bytes in &gossip {
+            bench.heard(1, bytes);
+        }
+        assert_eq!(bench.chain.pending(), 19);
+        assert!(!bench.build(0).contains(&all[13]));
+    }
+}
+
+/// `TRIB-32`: a body may hold more signatures than are remembered.
+#[test]
+fn a_body_with_more_signatures_than_are_remembered_gets_its_verdict() {
+    let mut bench = Bench::new();
+    let mut all: Vec<_> =
+        (0..150).map(|n| signed(Genesis([7; 32]), 1 + (n % 3) as u8, &n.to_string(), 0)).collect();
+    assert_eq!(bench.check(&all), Verdict::Valid);
+    let Transaction::Signed(forged) = &mut all[0] else { unreachable!() };
+    forged.signature.0[40] ^= 1;
+    assert!(is_invalid(&bench.check(&all)));
+}
+
+/// `TRIB-32`: looking at a body before the step changes no verdict, also of bodies that differ in one signature.
+#[test]
+fn a_body_looked_at_before_gets_the_verdict_of_its_own_bytes() {
+    let genesis = Genesis([7; 32]);
+    let mut bench = Bench::new();
+    let good: Vec<_> = (0..8).map(|n| signed(genesis, 1 + n % 3, &n.to_string(), 0)).collect();
+    let mut bad = good.clone();
+    let Transaction::Signed(forged) = &mut bad[5] else { unreachable!() };
+    forged.signature.0[40] ^= 1;
+    let blocks = [bench.block(0, &good), bench.block(0, &bad)];
+    let arrived: Vec<_> = blocks.iter().map(Arrived::Body).collect();
+    bench.chain.prepare(&bench.members, &arrived);
+    let [good, bad] = &blocks;
+    assert_eq!(bench.verdict(good), Verdict::Valid);
+    assert!(is_invalid(&bench.verdict(bad)));
+    let swapped = Block { body: bad.body.clone(), ..good.clone() };
+    assert!(is_invalid(&bench.verdict(&swapped)), "the header of one and the body of the other");
+    assert_eq!(bench.verdict(good), Verdict::Valid);
 }
 
 /// `TRIB-12`
@@ -405,8 +464,9 @@ fn of_two_transactions_with_one_nonce_the_other_leaves_memory_when_one_is_includ
 /// `TRIB-19`
 #[test]
 fn memory_is_bounded_by_signer_and_by_member() {
-    let config = ChainConfig::default();
+    let config = ChainConfig { pending_per_signer: 64, ..ChainConfig::default() };
     let mut bench = Bench::new();
+    bench.chain = Chain::new(key(0), config);
     for n in 0..100 {
         bench.hear(1, &signed(Genesis([7; 32]), 2, &n.to_string(), 0));
         bench.hear(1, &Transaction::Unsigned(payload(&n.to_string())));
