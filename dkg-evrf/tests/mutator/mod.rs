@@ -5,6 +5,8 @@
 
 mod decoders;
 
+use std::collections::VecDeque;
+
 use dkg_evrf::malicious::{Fault, Field, fields, participate_faultily};
 use dkg_evrf::{
     Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Work,
@@ -32,14 +34,14 @@ pub(crate) struct Target<C: SigningCurve> {
 enum Choices {
     Random(Box<ChaCha20Rng>),
     /// When they have run out, everything is 0.
-    Script(std::vec::IntoIter<u8>),
+    Script(VecDeque<u8>),
 }
 
 impl Choices {
     fn fill(&mut self, bytes: &mut [u8]) {
         match self {
             Self::Random(rng) => rng.fill_bytes(bytes),
-            Self::Script(script) => bytes.fill_with(|| script.next().unwrap_or(0)),
+            Self::Script(script) => bytes.fill_with(|| script.pop_front().unwrap_or(0)),
         }
     }
 
@@ -51,7 +53,7 @@ impl Choices {
     }
 
     fn is_spent(&self) -> bool {
-        matches!(self, Self::Script(script) if script.len() == 0)
+        matches!(self, Self::Script(script) if script.is_empty())
     }
 }
 
@@ -108,7 +110,7 @@ impl<C: SigningCurve> Target<C> {
     /// A round by a script, of at most so many mutants as it has bytes for.
     #[allow(dead_code, reason = "for fuzzers that write scripts")]
     pub(crate) fn scripted(&mut self, script: &[u8], mutants: usize) {
-        self.choices = Choices::Script(script.to_vec().into_iter());
+        self.choices = Choices::Script(script.iter().copied().collect());
         self.round(mutants);
     }
 
