@@ -27,8 +27,8 @@ use modular_frost::{
 use processor_messages::{
     Amount, Attempt, BaseBlock, BaseBlockHash, BaseSignature, Batch, BatchId, Bytes, ChainGenesis,
     EmbeddedKeys, FromProcessor, KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch,
-    SigningPiece, SlashReport, ToProcessor, Validator, ValidatorSet, base_chain, coordinator as coordinator_messages,
-    key_gen, sign, threshold,
+    SigningPiece, SlashReport, ToProcessor, Validator, ValidatorSet, base_chain,
+    coordinator as coordinator_messages, key_gen, sign, threshold,
 };
 use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 use zeroize::Zeroizing;

@@ -144,7 +144,8 @@ impl CoordinatorNode {
 
     /// All tasks there are now.
     pub fn tasks(&self) -> Vec<Task> {
-        let mut tasks = vec![Task::Observe, Task::Follow, Task::Open, Task::Keys, Task::Reports, Task::Retire];
+        let mut tasks =
+            vec![Task::Observe, Task::Follow, Task::Open, Task::Keys, Task::Reports, Task::Retire];
         for tributary in self.tributaries.values() {
             tasks.extend([Task::Publish(tributary.spec.set()), Task::Scan(tributary.spec.set())]);
         }

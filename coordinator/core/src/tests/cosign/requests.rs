@@ -122,7 +122,7 @@ fn a_processor_is_asked_to_cosign_and_asked_again_when_it_lost_its_disk_until_th
     assert_eq!(node.follow(&finalized).0, 2);
     let apply = |node: &mut Node, number: u64, payload: Provided| {
         let transactions = vec![Ordered::Provided { kind: payload.kind(), payload: payload.to_bytes() }];
-        let block = OrderedBlock { number: TributaryBlock(number), transactions };
+        let block = OrderedBlock { number: TributaryBlock(number), transactions, ..Default::default() };
         assert_eq!(node.step(|step| session::apply(step, of, &block)).unwrap(), session::Applied::Done);
     };
     let lose_disk = |node: &mut Node, incarnation: u64| {
@@ -131,8 +131,10 @@ fn a_processor_is_asked_to_cosign_and_asked_again_when_it_lost_its_disk_until_th
         node.step(|step| processor::apply(step, name, message)).unwrap();
     };
     let asked = |node: &Node| {
-        let is = |m: &ToProcessor| matches!(m, ToProcessor::Coordinator(c::CosignBlock { block, hash, .. })
-            if (*block == BaseBlock(2)) && (*hash == finalized.block(2).hash()));
+        let is = |m: &ToProcessor| {
+            matches!(m, ToProcessor::Coordinator(c::CosignBlock { block, hash, .. })
+            if (*block == BaseBlock(2)) && (*hash == finalized.block(2).hash()))
+        };
         let mut asked = 0;
         let mut next = || {
             node.store.write(|txn| {
