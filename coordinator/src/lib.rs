@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config -> service ─┬─ base_chain/{follow, publish_keys, publish_batches, publish_slash_report, announce}
+//!                    ├─ cosign/{request, intake, gossip, ask}    what blocks may be acted on
 //!                    ├─ session/{open, publish, scan, peers}     one tributary for each set we are in
 //!                    ├─ session/retire                           archives and prunes those which ended
 //!                    ├─ processor/{send, receive}                one of each for each network
@@ -17,10 +18,12 @@
 pub mod api;
 pub mod base_chain;
 pub mod config;
+pub mod cosign;
 mod directory;
 pub mod log;
 mod node;
 pub mod processor;
+pub mod resume;
 pub mod service;
 pub mod session;
 pub mod task;

@@ -31,7 +31,7 @@ use crate::{
     api::{self, metrics::Metrics, status::Sources},
     base_chain::{Announce, Follow, FollowState, PublishBatches, PublishKeys, PublishSlashReports},
     config::Config,
-    directory,
+    cosign, directory,
     node::Node,
     processor,
     session::{ARCHIVES, Open, Opened, Peers, Retire, Sessions, Timing},
@@ -274,6 +274,10 @@ impl<C: BaseChain> Service<C> {
         let follow = FollowState::default();
         follow.note_head(head.number);
         tasks.spawn(Follow::new(node.clone(), chain.clone(), follow.clone()));
+        tasks.spawn(cosign::Request::new(node.clone(), chain.clone()));
+        tasks.spawn(cosign::Intake::new(node.clone(), network.clone()));
+        tasks.spawn(cosign::Gossip::new(node.clone(), network.clone()));
+        tasks.spawn(cosign::Ask::new(node.clone(), network.clone()));
         tasks.spawn(PublishKeys::new(node.clone(), chain.clone()));
         tasks.spawn(PublishSlashReports::new(node.clone(), chain.clone()));
         tasks.spawn(Retire::new(node.clone(), sessions.clone(), config.data_dir.join(ARCHIVES)));

@@ -15,8 +15,8 @@ use coordinator::{
     session::{ARCHIVES, read_archive},
 };
 use coordinator_base_chain::{
-    Call, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction, TributaryParameters,
-    ValidatorInfo, signing,
+    Call, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction,
+    TributaryParameters, ValidatorInfo, signing,
 };
 use coordinator_keys::{SecretKey, write_key_file};
 use coordinator_message_queue::Client;
@@ -25,10 +25,10 @@ use modular_frost::{
     curve::{Ciphersuite, IetfRistrettoHram, Ristretto},
 };
 use processor_messages::{
-    Attempt, BaseBlock, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor,
-    KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, SlashReport,
-    ToProcessor, Validator, ValidatorSet, base_chain, coordinator as coordinator_messages, key_gen, sign,
-    threshold,
+    Amount, Attempt, BaseBlock, BaseBlockHash, BaseSignature, Batch, BatchId, Bytes, ChainGenesis,
+    EmbeddedKeys, FromProcessor, KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch,
+    SigningPiece, SlashReport, ToProcessor, Validator, ValidatorSet, base_chain,
+    coordinator as coordinator_messages, key_gen, sign, threshold,
 };
 use tokio::{io::AsyncWriteExt, sync::oneshot, task::JoinHandle};
 use zeroize::Zeroizing;
@@ -98,6 +98,7 @@ fn declaration(weights: &[u16]) -> SetDeclaration {
         threshold: threshold(KeyShares(weights.iter().sum())),
         key_gen_deadline: BaseBlock(1_000_000),
         tributary: TributaryParameters { attempt_blocks: 20, longest_attempt: 11, grace_blocks: 0 },
+        cosign: CosignParameters { distance_blocks: 1, stake_per_share: Amount(1) },
     }
 }
 
@@ -111,6 +112,7 @@ struct Processor {
     participated: BTreeSet<Validator>,
     generated: bool,
     report: SlashReport,
+    cosigns: BTreeMap<BaseBlock, BaseBlockHash>,
 }
 
 impl Processor {
@@ -151,6 +153,19 @@ impl Processor {
                         coordinator_messages::FromProcessor::SignedSlashReport { session, report, signature };
                     vec![FromProcessor::Coordinator(signed)]
                 }
+                sign::ToProcessor::Shares {
+                    id: sign::SignId { session, id: sign::SigningId::Cosign(block), .. },
+                    ..
+                } => {
+                    let hash = self.cosigns[&block];
+                    let signature = sign(&signing::cosign_message(CHAIN, set(), block, hash));
+                    vec![FromProcessor::Coordinator(coordinator_messages::FromProcessor::CosignedBlock {
+                        session,
+                        block,
+                        hash,
+                        signature,
+                    })]
+                }
                 sign::ToProcessor::Shares { id, .. } => {
                     let (session, batch) = (id.session, signed_batch());
                     let signed = coordinator_messages::FromProcessor::SignedBatch { session, batch };
@@ -176,6 +191,16 @@ impl Processor {
             }) => {
                 self.report = report;
                 let id = sign::SignId { session, id: sign::SigningId::SlashReport, attempt: Attempt(0) };
+                let preprocesses = self.pieces();
+                vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
+            }
+            ToProcessor::Coordinator(coordinator_messages::ToProcessor::CosignBlock {
+                session,
+                block,
+                hash,
+            }) => {
+                self.cosigns.insert(block, hash);
+                let id = sign::SignId { session, id: sign::SigningId::Cosign(block), attempt: Attempt(0) };
                 let preprocesses = self.pieces();
                 vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
             }
@@ -298,6 +323,7 @@ impl Validators {
             participated: BTreeSet::new(),
             generated: false,
             report: SlashReport::default(),
+            cosigns: BTreeMap::new(),
         };
         self.processors.push(tokio::spawn(processor.run()));
     }
@@ -439,11 +465,21 @@ async fn four_coordinators_generate_confirm_and_execute_a_batch() {
     assert_eq!(*seen.lock().unwrap(), [BatchId(0)]);
     let status = validators.status(2).await;
     assert_eq!(status["sets"][0]["stage"], "keys_set");
-    assert_eq!(status["base_chain"]["cosign"], "COSIGN_NOT_ENFORCED");
+    // COSIGN-3 to COSIGN-6: the batch's block was handled because the set cosigned it, the third validator's
+    // coordinator among those that were told.
+    assert_eq!(status["cosign"]["code"], "COSIGN_ENFORCED");
+    assert_eq!(status["cosign"]["cosigned"], 2);
+    assert_eq!(status["cosign"]["networks"][0]["lag_blocks"], 0);
     assert_eq!(validators.get(0, "/readyz").await.0, 200);
     assert_eq!(validators.get(0, "/livez").await, (200, "ok\n".to_owned()));
     let (_, metrics) = validators.get(0, "/metrics").await;
-    for name in ["coord_build_info", "coord_dkg_state", "coord_tributary_height", "coord_queue_depth"] {
+    for name in [
+        "coord_build_info",
+        "coord_dkg_state",
+        "coord_tributary_height",
+        "coord_cosign_latest",
+        "coord_queue_depth",
+    ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
     base_chain.abort();

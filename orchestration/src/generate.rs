@@ -35,6 +35,8 @@ use crate::{
 
 /// What one key share is staked with.
 const STAKE_PER_SHARE: u64 = 1_000;
+/// Short: whoever tries a testnet waits for what is cosigned.
+const COSIGN_DISTANCE: u32 = 5;
 /// The version of a testnet's directory.
 const VERSION: u32 = 2;
 
@@ -271,6 +273,7 @@ impl Draft<'_> {
         Ok(GenesisState {
             chain_id: self.chain_id.to_owned(),
             time_unix_ms: self.now,
+            cosign_distance: COSIGN_DISTANCE,
             networks: self.plan.networks.iter().map(network).collect(),
             validators: validators.collect::<anyhow::Result<_>>()?,
         })

@@ -7,7 +7,7 @@ use processor_messages::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Addresses, NetworkCurve, Signers, TributaryParameters};
+use crate::{Addresses, CosignParameters, NetworkCurve, Signers, TributaryParameters};
 
 /// One validator of a declared set.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct SetDeclaration {
     pub key_gen_deadline: BaseBlock,
     /// How long things last in its tributary.
     pub tributary: TributaryParameters,
+    /// How it cosigns, and with what stake.
+    pub cosign: CosignParameters,
 }
 
 impl SetDeclaration {

@@ -31,8 +31,8 @@ pub use client::{ClientConfig, RpcClient};
 pub use event::{Event, SetDeclaration, SetMember, UndeclaredReason};
 pub use memory::MemoryChain;
 pub use query::{
-    AccountInfo, Head, NetworkInfo, NetworkParameters, PendingSlashReport, SetInfo, SetState,
-    TransactionStatus, TributaryParameters, ValidatorInfo,
+    AccountInfo, CosignParameters, Head, NetworkInfo, NetworkParameters, PendingSlashReport, SetInfo,
+    SetState, TransactionStatus, TributaryParameters, ValidatorInfo,
 };
 pub use refusal::Refusal;
 pub use transaction::{

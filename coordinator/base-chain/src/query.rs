@@ -55,6 +55,30 @@ impl TributaryParameters {
     }
 }
 
+/// What everybody who cosigns blocks of the base chain must use alike (`BASE-18`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CosignParameters {
+    /// Blocks after a cosigned one within which only blocks are cosigned where the cosigners change. 1 to 10,000;
+    /// the same for all networks.
+    pub distance_blocks: u32,
+    /// The stake behind each key share of the set.
+    pub stake_per_share: Amount,
+}
+
+impl Default for CosignParameters {
+    fn default() -> Self {
+        Self { distance_blocks: Self::USUAL_DISTANCE, stake_per_share: Amount(1) }
+    }
+}
+
+impl CosignParameters {
+    /// The distance unless a genesis says otherwise, in blocks.
+    pub const USUAL_DISTANCE: u32 = 50;
+    /// The greatest distance in blocks.
+    pub const MAX_DISTANCE: u32 = 10_000;
+}
+
 /// What the genesis fixed for a network.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct NetworkParameters {

@@ -67,14 +67,26 @@ pub enum Handled {
     Already,
     /// This block is due first.
     Due(BaseBlock),
+    /// It is the next one, and the cosign gate does not let it pass yet.
+    Held(cosign::Hold),
 }
 
-/// Handles a finalized block, if it is the next one and the cosign gate lets it pass.
+/// Handles a finalized block, if it is the next one and the cosign gate lets it pass (`COSIGN-5`).
 ///
 /// # Errors
 /// [`Error::BaseChain`] if the block contradicts itself, our chain, or the block before it; [`Error`] of the
 /// store. Nothing of the step may be kept then.
-pub fn apply(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
+pub fn follow(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
+    if (next_block(step.txn)? == block.number())
+        && let cosign::Gate::Held(hold) = cosign::gate(step.txn, block)?
+    {
+        return Ok(Handled::Held(hold));
+    }
+    apply(step, block)
+}
+
+/// As [`follow`], of a block which may be acted on.
+pub(crate) fn apply(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
     let Step { txn, me, randomness, notices } = step;
     let advance = CURSOR.advance(*txn, &(), (block.number(), block), |txn, block| {
         let mut inner = Step::new(txn, me, *randomness);
@@ -89,7 +101,8 @@ pub fn apply(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
     })
 }
 
-fn check(step: &Step<'_>, block: &Block) -> Result<(), Error> {
+/// Whether a block is of our chain, holds what its header commits to, and follows the `former` one.
+pub(crate) fn check(step: &Step<'_>, block: &Block, former: Option<BaseBlockHash>) -> Result<(), Error> {
     let wrong = |what| Error::BaseChain { block: block.number(), what };
     if block.header.chain != step.me.chain {
         return Err(wrong("is of another chain"));
@@ -97,7 +110,6 @@ fn check(step: &Step<'_>, block: &Block) -> Result<(), Error> {
     if !block.is_consistent() {
         return Err(wrong("holds events which its header does not commit to"));
     }
-    let former = LAST_HASH.get(step.txn, &())?;
     if former.is_some_and(|former| former != block.header.parent) {
         return Err(wrong("does not follow the block before it"));
     }
@@ -105,9 +117,7 @@ fn check(step: &Step<'_>, block: &Block) -> Result<(), Error> {
 }
 
 fn apply_next(step: &mut Step<'_>, block: &Block) -> Result<(), Error> {
-    check(step, block)?;
-    // The rule of the gate is about the keys as of the parent: read before this block's own.
-    let _passes: cosign::Gate = cosign::gate(step.txn)?;
+    check(step, block, LAST_HASH.get(step.txn, &())?)?;
     let mut activity: Vec<(Network, Activity)> = Vec::new();
     for event in &block.events {
         apply_event(step, block, event)?;
@@ -118,6 +128,7 @@ fn apply_next(step: &mut Step<'_>, block: &Block) -> Result<(), Error> {
     }
     LAST_HASH.put(step.txn, &(), &block.hash());
     LAST_TIME.put(step.txn, &(), &block.header.time_unix_ms);
+    cosign::passed(step, block)?;
     let mut networks: Vec<Network> = block.events.iter().filter_map(ChainEvent::network).collect();
     networks.sort_unstable();
     networks.dedup();
@@ -232,6 +243,7 @@ fn ended(
 ) -> Result<(), Error> {
     outbox::remove_set_keys(step.txn, set);
     outbox::remove_slash_report(step.txn, set);
+    cosign::ended(step.txn, set)?;
     let Some(record) = session::get(step.txn, set)? else { return Ok(()) };
     SETS.put(step.txn, &set, &SetRecord { life, ..record });
     retire::ended(step.txn, set, retire::Ended { block: block.number(), reported })?;
@@ -243,7 +255,6 @@ fn ended(
 /// A set's keys are on the chain: every processor of the network learns of them, member or not (`COORD-3`).
 fn keys_set(step: &mut Step<'_>, block: &Block, set: ValidatorSet, key_pair: &KeyPair) -> Result<(), Error> {
     KEYS.put(step.txn, &set, key_pair);
-    cosign::keyed(step.txn, set.network, block.number())?;
     outbox::remove_set_keys(step.txn, set);
     let time_unix_secs = block.header.time_unix_ms / 1000;
     let (session, key_pair) = (set.session, key_pair.clone());

@@ -1,7 +1,8 @@
 //! The coordinator's rules, as pure functions over a transaction.
 //!
 //! ```text
-//! base chain's block   -> base_chain::apply ─┐
+//! finalized block      -> cosign::observe ───┐
+//! cosigned block       -> base_chain::follow ┤
 //! processor's message  -> processor::apply  ─┼─▶ tables, outboxes, notices      one step, one commit
 //! tributary's block    -> session::apply    ─┘
 //! ```

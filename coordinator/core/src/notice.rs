@@ -1,7 +1,7 @@
 //! What a step decided, for logs and metrics. Rules never read notices.
 
 use processor_messages::{
-    Attempt, BaseBlock, BatchId, Network, Participant, TributaryBlock, Validator, ValidatorSet,
+    Attempt, BaseBlock, BaseBlockHash, BatchId, Network, Participant, TributaryBlock, Validator, ValidatorSet,
 };
 
 use crate::{
@@ -21,6 +21,11 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// A decision about the base chain.
+    pub fn of_chain(event: Event) -> Self {
+        Self { network: None, set: None, event }
+    }
+
     /// A decision about a set.
     pub fn of_set(set: ValidatorSet, event: Event) -> Self {
         Self { network: Some(set.network), set: Some(set), event }
@@ -71,6 +76,9 @@ pub enum Event {
     InvalidParticipantVoted { participant: Participant, weight: u16 },
     OwnSlotConflict,
     MessageDropped { what: &'static str },
+    CosignIntended { block: BaseBlock },
+    Cosigned { block: BaseBlock },
+    CosignConflict { block: BaseBlock, ours: BaseBlockHash, theirs: BaseBlockHash },
     Halted { reason: Reason },
 }
 
@@ -117,6 +125,9 @@ impl Event {
                 "the tributary holds something of ours which our store does not: restored from a backup?"
             }
             Self::MessageDropped { .. } => "dropped a message of our processor",
+            Self::CosignIntended { .. } => "a block of the base chain is to be cosigned by our set",
+            Self::Cosigned { .. } => "a set cosigned a block of the base chain",
+            Self::CosignConflict { .. } => "a set cosigned another block of the base chain than ours",
             Self::Halted { .. } => "halted",
         }
     }

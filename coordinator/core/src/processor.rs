@@ -10,7 +10,7 @@ use processor_messages::{
 use crate::{
     Error, Notice, Step,
     base_chain::compare_keys,
-    batch, feed, halt,
+    batch, cosign, feed, halt,
     notice::Event,
     session::{
         self, Life, SetRecord, SetSpec, confirmation, failure, own, relay, report,
@@ -167,8 +167,9 @@ fn coordinator(
     use coordinator::FromProcessor as M;
     match message {
         M::SignedBatch { session, batch } => return batch::signed(step, network, session, &batch),
-        // Nothing asks a processor for these yet.
-        M::CosignedBlock { .. } => dropped(step, network, "a cosign which nobody asked for"),
+        M::CosignedBlock { session, block, hash, signature } => {
+            return cosign::signed(step, ValidatorSet { network, session }, (block, hash, signature));
+        }
         M::SignedSlashReport { session, report, signature } => {
             if let Some(SetRecord { spec, .. }) = live(step, network, session)? {
                 report::signed_by_processor(step, &spec, report, signature)?;

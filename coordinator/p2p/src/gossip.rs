@@ -104,6 +104,13 @@ impl Gate {
         }
     }
 
+    /// Replaces the members of an open topic. Who joins is not connected yet, and who leaves no longer.
+    pub(crate) fn set_members(&mut self, genesis: Genesis, members: HashSet<Validator>) {
+        if let Some(chain) = self.chains.get_mut(&topic(genesis).hash()) {
+            chain.members = members;
+        }
+    }
+
     pub(crate) fn close(&mut self, genesis: Genesis) {
         let topic = topic(genesis);
         self.inner.unsubscribe(&topic);

@@ -49,6 +49,24 @@ impl Handle {
         self.ask(|reply| Command::Open { genesis, members, reply }).await?
     }
 
+    /// Joins a topic of everybody: its members are all validators on the allow-list, whoever they are from time to
+    /// time. For short messages: each member has room for 32 KiB that is not read yet (`P2P-16`).
+    ///
+    /// # Errors
+    /// As [`Handle::open_chain`].
+    pub async fn open_common(&self, genesis: Genesis) -> Result<Inbox, P2pError> {
+        self.ask(|reply| Command::OpenCommon { genesis, reply }).await?
+    }
+
+    /// Charges a validator for something which no honest one says, as for a forged message: over its quota it is
+    /// disconnected and refused for a while (`P2P-16`).
+    ///
+    /// # Errors
+    /// [`P2pError::Stopped`].
+    pub async fn charge(&self, validator: Validator) -> Result<(), P2pError> {
+        self.ask(|reply| Command::Charge { validator, reply }).await
+    }
+
     /// Leaves a chain; its inbox ends. Nothing happens if it is not open.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ use crate::{network::Command, sync::SyncResponse};
 
 /// What an entry costs beyond its bytes; bounds the number of entries.
 const ENTRY_BYTES: usize = 1_024;
+/// The room of each member in an inbox of everybody, in bytes: nobody has any beyond it.
+const COMMON_ROOM: usize = 32 << 10;
 
 /// What a member sent.
 #[derive(Debug)]
@@ -211,6 +213,13 @@ pub(crate) struct InboxSender {
     reachable: watch::Sender<BTreeSet<Validator>>,
 }
 
+/// The inbox of a topic whose members change: each has the same room, however many there are.
+pub(crate) fn common_inbox(members: &HashSet<Validator>) -> (InboxSender, Inbox) {
+    let (mut sender, inbox) = inbox(0, &HashSet::new());
+    sender.set_members(members);
+    (sender, inbox)
+}
+
 pub(crate) fn inbox(bytes: usize, members: &HashSet<Validator>) -> (InboxSender, Inbox) {
     let queue = Arc::new(Queue::default());
     let (watched, reachable) = watch::channel(BTreeSet::new());
@@ -227,6 +236,17 @@ pub(crate) fn inbox(bytes: usize, members: &HashSet<Validator>) -> (InboxSender,
 }
 
 impl InboxSender {
+    /// Replaces the members of an inbox of everybody; those who stay keep their room.
+    pub(crate) fn set_members(&mut self, members: &HashSet<Validator>) {
+        self.members.retain(|member, _| members.contains(member));
+        for member in members {
+            self.members.entry(*member).or_insert_with(|| Room {
+                own: Arc::new(Semaphore::new(COMMON_ROOM)),
+                beyond: Arc::new(Semaphore::new(0)),
+            });
+        }
+    }
+
     pub(crate) fn is_member(&self, validator: &Validator) -> bool {
         self.members.contains_key(validator)
     }

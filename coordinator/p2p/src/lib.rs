@@ -11,6 +11,7 @@
 //!
 //! * [`start`] listens; nobody can connect until [`Handle::set_peers`] names validators and their addresses.
 //! * [`Handle::open_chain`] joins the topic of a chain, with its members; its [`Inbox`] yields what they say.
+//! * [`Handle::open_common`] joins a topic of everybody on the allow-list.
 //! * An author is proven: by the connection and, as relays exist, by a signature on each gossip message.
 //!
 //! What it deliberately does not do: judge payloads, order or store anything, promise delivery. A message may

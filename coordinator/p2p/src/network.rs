@@ -38,7 +38,7 @@ use crate::{
     dial::Dialer,
     envelope::{Envelope, Newest, Stamps},
     identity::{self, peer_id},
-    inbox::{Inbox, InboxSender, inbox},
+    inbox::{Inbox, InboxSender, common_inbox, inbox},
     peers::AllowList,
     sync::{PROBE, SyncRequest, SyncResponse},
     transport::{Behaviour, BehaviourEvent},
@@ -79,8 +79,16 @@ pub(crate) enum Command {
         members: HashSet<Validator>,
         reply: oneshot::Sender<Result<Inbox, P2pError>>,
     },
+    OpenCommon {
+        genesis: Genesis,
+        reply: oneshot::Sender<Result<Inbox, P2pError>>,
+    },
     Close {
         genesis: Genesis,
+        reply: oneshot::Sender<()>,
+    },
+    Charge {
+        validator: Validator,
         reply: oneshot::Sender<()>,
     },
     Publish {
@@ -107,6 +115,8 @@ pub(crate) struct Network {
     pub(crate) shared: Arc<Shared>,
     commands: mpsc::WeakSender<Command>,
     chains: HashMap<Genesis, InboxSender>,
+    /// Those of them whose members are everybody on the allow-list.
+    common: HashSet<Genesis>,
     newest: Newest,
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, P2pError>>>,
     connections: HashMap<Validator, Vec<ConnectionId>>,
@@ -134,6 +144,7 @@ impl Network {
             shared,
             commands,
             chains: HashMap::new(),
+            common: HashSet::new(),
             newest: Newest::default(),
             requests: HashMap::new(),
             connections: HashMap::new(),
@@ -188,8 +199,16 @@ impl Network {
             Command::Open { genesis, members, reply } => {
                 let _ = reply.send(self.open(genesis, members));
             }
+            Command::OpenCommon { genesis, reply } => {
+                let _ = reply.send(self.open_common(genesis));
+            }
+            Command::Charge { validator, reply } => {
+                self.charge_forged(&validator);
+                let _ = reply.send(());
+            }
             Command::Close { genesis, reply } => {
                 self.chains.remove(&genesis);
+                self.common.remove(&genesis);
                 self.newest.forget(genesis);
                 self.swarm.behaviour_mut().gate.close(genesis);
                 let _ = reply.send(());
@@ -209,15 +228,47 @@ impl Network {
             let _ = self.swarm.disconnect_peer_id(peer_id(left));
         }
         self.dialer.set(peers, now);
+        let members: HashSet<_> = validators.into_iter().collect();
+        for genesis in &self.common {
+            if let Some(chain) = self.chains.get_mut(genesis) {
+                chain.set_members(&members);
+            }
+            self.swarm.behaviour_mut().gate.set_members(*genesis, members.clone());
+        }
     }
 
-    fn open(&mut self, genesis: Genesis, members: HashSet<Validator>) -> Result<Inbox, P2pError> {
+    fn may_open(&self, genesis: Genesis) -> Result<(), P2pError> {
         if self.chains.contains_key(&genesis) {
             return Err(P2pError::ChainOpen);
         }
         if (self.chains.len() >= self.config.max_chains) || (genesis == PROBE) {
             return Err(P2pError::TooManyChains);
         }
+        Ok(())
+    }
+
+    fn open_common(&mut self, genesis: Genesis) -> Result<Inbox, P2pError> {
+        self.may_open(genesis)?;
+        let members = self.shared.allow.validators();
+        let (sender, receiver) = common_inbox(&members);
+        self.chains.insert(genesis, sender);
+        self.common.insert(genesis);
+        self.swarm.behaviour_mut().gate.open(genesis, members);
+        Ok(receiver)
+    }
+
+    /// What a forged message costs; whoever exceeds its quota by it is disconnected.
+    fn charge_forged(&mut self, validator: &Validator) {
+        self.count(Reason::Forged);
+        let peer = self.shared.allow.get(validator);
+        if peer.is_some_and(|peer| !peer.charge(FORGED_COST, Instant::now())) {
+            self.count(Reason::MessageQuota);
+            let _ = self.swarm.disconnect_peer_id(peer_id(*validator));
+        }
+    }
+
+    fn open(&mut self, genesis: Genesis, members: HashSet<Validator>) -> Result<Inbox, P2pError> {
+        self.may_open(genesis)?;
         let (sender, receiver) = inbox(self.config.inbox_bytes, &members);
         self.chains.insert(genesis, sender);
         self.swarm.behaviour_mut().gate.open(genesis, members);

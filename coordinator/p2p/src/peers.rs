@@ -2,7 +2,7 @@
 //! verifies anything, the streams, which count, and the network task, which writes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
@@ -170,6 +170,11 @@ pub(crate) struct AllowList {
 impl AllowList {
     pub(crate) fn get(&self, validator: &Validator) -> Option<Arc<Peer>> {
         self.peers.read().unwrap_or_else(PoisonError::into_inner).get(validator).cloned()
+    }
+
+    /// Everybody on the list.
+    pub(crate) fn validators(&self) -> HashSet<Validator> {
+        self.peers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
     /// Replaces the list; those who stay keep their counts. Returns who left.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use coordinator_core::{notice::Event, session::status::Stage};
+use coordinator_core::{cosign::status::CosignStatus, notice::Event, session::status::Stage};
 use metrics::{counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -45,6 +45,9 @@ impl Metrics {
             let scanned = status.base_chain.next_block.0.saturating_sub(1);
             gauge!("coord_chain_scanned").set(whole(scanned));
             gauge!("coord_chain_lag_blocks").set(whole(status.base_chain.head.0.saturating_sub(scanned)));
+            cosign_gauges(&status.cosign);
+            let held = status.base_chain.held_secs.unwrap_or(0);
+            gauge!("coord_chain_held_seconds").set(whole(held));
             gauge!("coord_ready").set(f64::from(u8::from(status.ready)));
             status.sets.iter().for_each(set_gauges);
             status.networks.iter().for_each(network_gauges);
@@ -69,6 +72,19 @@ fn task_gauges(task: &str, health: &TaskHealth) {
     counter!("coord_task_restarts_total", "task" => task.to_owned()).absolute(health.panics);
     let well = health.problem(now).is_none();
     gauge!("coord_health_check", "name" => task.to_owned()).set(f64::from(u8::from(well)));
+}
+
+fn cosign_gauges(cosign: &CosignStatus) {
+    gauge!("coord_cosign_halted").set(f64::from(u8::from(cosign.halted.is_some())));
+    gauge!("coord_cosign_intended").set(whole(cosign.intended.unwrap_or_default().0));
+    gauge!("coord_cosign_cosigned").set(whole(cosign.cosigned.unwrap_or_default().0));
+    for network in &cosign.networks {
+        let name = || network.network.to_string();
+        gauge!("coord_cosign_latest", "network" => name()).set(whole(network.latest.unwrap_or_default().0));
+        gauge!("coord_cosign_lag_blocks", "network" => name()).set(whole(network.lag_blocks));
+        gauge!("coord_cosign_stake", "network" => name()).set(whole(network.stake));
+    }
+    gauge!("coord_cosign_conflicts").set(whole(cosign.conflicts.len() as u64));
 }
 
 fn set_gauges(set: &SetStatus) {

@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Instant, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use coordinator_core::{
-    base_chain, batch, cosign, feed, halt, outbox,
+    base_chain, batch,
+    cosign::{self, Hold, status::CosignStatus},
+    feed, halt, outbox,
     session::{
         self, Life, retire,
         status::{HaltStatus, RetiredStatus, SessionStatus},
@@ -22,6 +24,8 @@ use crate::{base_chain::FollowState, node::Node, session::Sessions, task::TaskHe
 
 /// Sets, and signed batches of a network, which are shown.
 const MAX_SHOWN: usize = 1_024;
+/// A block which the gate holds for longer is a problem.
+const HELD_FOR_LONG: Duration = Duration::from_mins(5);
 
 /// A check which fails.
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +55,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// The base chain as seen from here.
     pub base_chain: BaseChainStatus,
+    /// Cosigning, which decides what of it is acted on.
+    pub cosign: CosignStatus,
     /// The sets we are in.
     pub sets: Vec<SetStatus>,
     /// Ended sets whose archive is on disk.
@@ -72,8 +78,8 @@ pub struct BaseChainStatus {
     pub head: BaseBlock,
     /// The next block to handle.
     pub next_block: BaseBlock,
-    /// Whether, and why, finalized blocks are acted on.
-    pub cosign: &'static str,
+    /// For how long the next block is final and held by the gate; absent if it is not.
+    pub held_secs: Option<u64>,
 }
 
 /// A set we are in.
@@ -217,6 +223,7 @@ impl<S: Store> Sources<S> {
                 Some(Problem { check: name, since_secs: lasts.as_secs(), what, remedy })
             })
             .collect();
+        problems.extend(self.held());
         match self.halts() {
             Ok(halts) => problems.extend(halts),
             Err(error) => problems.push(Problem {
@@ -229,6 +236,20 @@ impl<S: Store> Sources<S> {
         problems
     }
 
+    /// A block which waits for cosigns for long.
+    fn held(&self) -> Option<Problem> {
+        let seen = self.follow.get();
+        let (Hold::Waiting { stake, needed }, since) = seen.held? else { return None };
+        let lasts = since.elapsed();
+        (lasts >= HELD_FOR_LONG).then(|| Problem {
+            check: "cosign".to_owned(),
+            since_secs: lasts.as_secs(),
+            what: format!("block {} waits for cosigns: stake {stake} of {needed}", seen.next),
+            remedy: "see cosign.networks of /status for who lags; its validators and processors must run"
+                .to_owned(),
+        })
+    }
+
     fn halts(&self) -> Result<Vec<Problem>, StoreError> {
         let since_secs = self.started.elapsed().as_secs();
         let problem = |check: String, reason: halt::Reason| Problem {
@@ -239,6 +260,7 @@ impl<S: Store> Sources<S> {
         };
         self.node.store.read(|db| {
             let mut problems = Vec::new();
+            problems.extend(halt::of_base_chain(db)?.map(|r| problem("base_chain".to_owned(), r)));
             for record in session::all(db, MAX_SHOWN)?.iter().filter(|r| r.life == Life::Active) {
                 let set = record.spec.set();
                 problems.extend(halt::of_session(db, set)?.map(|r| problem(format!("session/{set}"), r)));
@@ -259,10 +281,10 @@ impl<S: Store> Sources<S> {
         let problems = self.problems();
         let connected = self.network.connected();
         let seen = self.follow.get();
-        let (next_block, gate) = self
+        let (next_block, cosign) = self
             .node
             .store
-            .read(|db| Ok::<_, StoreError>((base_chain::next_block(db)?, cosign::gate(db)?)))?;
+            .read(|db| Ok::<_, StoreError>((base_chain::next_block(db)?, cosign::status::read(db)?)))?;
         let peer = |p: &coordinator_p2p::PeerInfo| PeerStatus {
             validator: p.validator,
             address: p.address.to_string(),
@@ -281,8 +303,9 @@ impl<S: Store> Sources<S> {
                 url: self.url.clone(),
                 head: seen.head.max(BaseBlock(next_block.0.saturating_sub(1))),
                 next_block,
-                cosign: gate.code(),
+                held_secs: seen.held.map(|(_, since)| since.elapsed().as_secs()),
             },
+            cosign,
             sets: self.sets(&peers)?,
             retired: self.retired()?,
             networks: self.networks()?,

@@ -1,4 +1,4 @@
-use coordinator_base_chain::{NetworkCurve, SetDeclaration, TributaryParameters};
+use coordinator_base_chain::{CosignParameters, NetworkCurve, SetDeclaration, TributaryParameters};
 use coordinator_core::session::{Life, SetSpec};
 use coordinator_keys::SecretKey;
 use coordinator_store::MemoryStore;
@@ -32,6 +32,7 @@ fn a_base_chain_node_which_lags_does_not_make_a_new_directory_trusted() {
                 threshold: KeyShares(1),
                 key_gen_deadline: BaseBlock(1_000),
                 tributary: TributaryParameters::default(),
+                cosign: CosignParameters::default(),
             },
         )
         .unwrap(),

@@ -1,4 +1,5 @@
-//! Keeps the allow-list of the network: the other validators of our sets, where the base chain says they are.
+//! Keeps the allow-list of the network, where the base chain says they are: the other validators of our sets, and those
+//! of every set which is not over, as everybody's cosigns concern everybody.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,7 +7,10 @@ use std::{
 };
 
 use coordinator_base_chain::BaseChain;
-use coordinator_core::session::{self, Life};
+use coordinator_core::{
+    cosign,
+    session::{self, Life},
+};
 use coordinator_p2p::Handle;
 use coordinator_store::Store;
 use processor_messages::Validator;
@@ -42,7 +46,8 @@ impl<S: Store, C: BaseChain> Peers<S, C> {
             let spec = &record.spec;
             spec.indices().filter_map(|index| spec.validator(index)).collect::<Vec<_>>()
         });
-        Ok(members.filter(|validator| *validator != me).collect())
+        let everybody = self.node.store.read(|db| cosign::live_validators(db))?;
+        Ok(members.chain(everybody).filter(|validator| *validator != me).collect())
     }
 }
 

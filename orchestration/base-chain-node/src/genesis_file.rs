@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use coordinator_base_chain::{EmbeddedCurve, KeyProof, NetworkCurve, NetworkParameters, TributaryParameters};
+use coordinator_base_chain::{
+    CosignParameters, EmbeddedCurve, KeyProof, NetworkCurve, NetworkParameters, TributaryParameters,
+};
 use coordinator_startup::{ConfigFile, Failure, MAX_CONFIG_BYTES};
 use processor_messages::{Amount, Bytes, KeyBytes, Network, Validator};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ const USUAL_MIN_KEY_SHARES: u16 = 4;
 struct File {
     chain_id: String,
     time_unix_ms: u64,
+    #[serde(default = "usual_cosign_distance")]
+    cosign_distance: u32,
     #[serde(default)]
     networks: Vec<Spanned<NetworkEntry>>,
     #[serde(default)]
@@ -40,6 +44,10 @@ struct NetworkEntry {
     slash_report_deadline_blocks: u64,
     #[serde(default)]
     tributary: TributaryParameters,
+}
+
+fn usual_cosign_distance() -> u32 {
+    CosignParameters::USUAL_DISTANCE
 }
 
 fn usual_min_key_shares() -> u16 {
@@ -161,6 +169,7 @@ fn into_state(file: File) -> Result<GenesisState, (usize, String)> {
     Ok(GenesisState {
         chain_id: file.chain_id,
         time_unix_ms: file.time_unix_ms,
+        cosign_distance: file.cosign_distance,
         networks: file.networks.into_iter().map(network).collect(),
         validators,
     })
@@ -187,6 +196,7 @@ fn into_validator(entry: ValidatorEntry) -> Result<GenesisValidator, String> {
 struct FileOut<'a> {
     chain_id: &'a str,
     time_unix_ms: u64,
+    cosign_distance: u32,
     networks: Vec<NetworkEntry>,
     validators: Vec<ValidatorOut>,
 }
@@ -232,6 +242,7 @@ pub fn to_toml(genesis: &GenesisState) -> Result<String, Failure> {
     let file = FileOut {
         chain_id: &genesis.chain_id,
         time_unix_ms: genesis.time_unix_ms,
+        cosign_distance: genesis.cosign_distance,
         networks: genesis.networks.iter().map(network).collect(),
         validators: genesis.validators.iter().map(validator).collect(),
     };

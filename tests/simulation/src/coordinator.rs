@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use coordinator::session::{due_inputs, is_due, ordered_block};
 use coordinator_base_chain::{Transaction, TransactionHash};
 use coordinator_core::{
-    Error, Identity, Notice, Step, base_chain, batch,
+    Error, Identity, Notice, Step,
+    base_chain::{self, Handled},
+    batch,
+    cosign::{self, Gate},
     halt::{self, Reason},
     outbox, processor,
     session::{
@@ -27,6 +30,7 @@ use tributary::{Block, Chain, ChainConfig, ChainInput, DECIDED, Input, Node, Ope
 
 use crate::{
     base::Base,
+    cosign::Exchange,
     disk::{Disk, Effect},
     engine::{Engine, Failed, effects},
     setting::{Setting, tributary_timing},
@@ -41,6 +45,8 @@ const MAX_SETS: usize = 64;
 /// One of the service's tasks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Task {
+    /// Observes the base chain's blocks, for cosigning.
+    Observe,
     /// Handles the base chain's blocks.
     Follow,
     /// Opens tributaries.
@@ -64,7 +70,7 @@ pub enum Task {
 }
 
 /// What a look at a task's work brought.
-enum Did {
+pub(crate) enum Did {
     /// Nothing to do.
     Nothing,
     /// A step, with these effects once it is durable.
@@ -92,7 +98,8 @@ pub struct CoordinatorNode {
     pub notices: Vec<Notice>,
     /// The archives on its disk, as files: what is there was synced.
     pub archives: BTreeMap<ValidatorSet, Vec<u8>>,
-    identity: Identity,
+    pub(crate) identity: Identity,
+    pub(crate) exchange: Exchange,
     waiting: BTreeSet<Task>,
     submitted: BTreeMap<TransactionHash, Time>,
     rng: ChaCha20Rng,
@@ -110,6 +117,7 @@ impl CoordinatorNode {
             notices: Vec::new(),
             archives: BTreeMap::new(),
             identity: Identity { key, chain: setting.chain, networks },
+            exchange: Exchange::default(),
             waiting: BTreeSet::new(),
             submitted: BTreeMap::new(),
             rng: ChaCha20Rng::seed_from_u64(seed),
@@ -120,6 +128,7 @@ impl CoordinatorNode {
     /// Starts it: nothing is in memory.
     pub fn start(&mut self) {
         self.tributaries.clear();
+        self.exchange = Exchange::default();
         self.waiting.clear();
         self.submitted.clear();
         // Another life draws other nonces, as the system's source would.
@@ -134,7 +143,8 @@ impl CoordinatorNode {
 
     /// All tasks there are now.
     pub fn tasks(&self) -> Vec<Task> {
-        let mut tasks = vec![Task::Follow, Task::Open, Task::Keys, Task::Reports, Task::Retire];
+        let mut tasks =
+            vec![Task::Observe, Task::Follow, Task::Open, Task::Keys, Task::Reports, Task::Retire];
         for tributary in self.tributaries.values() {
             tasks.extend([Task::Publish(tributary.spec.set()), Task::Scan(tributary.spec.set())]);
         }
@@ -159,6 +169,7 @@ impl CoordinatorNode {
         }
         let mut of_base = Vec::new();
         let did = match task {
+            Task::Observe => self.observe(base)?,
             Task::Follow => self.follow(base)?,
             Task::Open => self.open()?,
             Task::Publish(set) => self.publish(set)?,
@@ -201,7 +212,7 @@ impl CoordinatorNode {
     }
 
     /// Runs a rule as one step; a broken invariant halts its session, as in the service.
-    fn step<T>(
+    pub(crate) fn step<T>(
         &mut self,
         rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, StoreError> {
@@ -244,8 +255,11 @@ impl CoordinatorNode {
         let Some(block) = base.and_then(|base| base.block(next).ok().flatten()) else {
             return Ok(Did::Nothing);
         };
-        let handled = self.step(|step| base_chain::apply(step, &block))?;
-        Ok(if handled.is_some() { Did::Step(Vec::new()) } else { Did::Nothing })
+        if let Ok(Gate::Held(_)) = self.disk.store.read(|db| cosign::gate(db, &block)) {
+            return Ok(Did::Nothing);
+        }
+        let handled = self.step(|step| base_chain::follow(step, &block))?;
+        Ok(if handled == Some(Handled::Done) { Did::Step(Vec::new()) } else { Did::Nothing })
     }
 
     fn open(&mut self) -> Result<Did, StoreError> {
@@ -475,6 +489,7 @@ impl CoordinatorNode {
         let mut lines = vec![format!("waits for the disk: {:?}", self.waiting)];
         let read = self.disk.store.read(|db| {
             lines.push(format!("next base-chain block {}", base_chain::next_block(db)?));
+            lines.push(format!("{:?}", cosign::status::read(db)?));
             for record in session::all(db, MAX_SETS)? {
                 lines.push(format!("{:?}", session::status::read(db, &record)?));
             }

@@ -13,6 +13,7 @@
 
 pub mod base;
 pub mod coordinator;
+pub mod cosign;
 pub mod disk;
 pub mod engine;
 pub mod faults;

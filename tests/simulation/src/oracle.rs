@@ -176,6 +176,9 @@ impl Oracle {
                 self.violated(format!("{of} slashed the honest {validator} for {cause:?}"));
             }
             notice::Event::Halted { reason } => self.violated(format!("{of} halted: {reason:?}")),
+            notice::Event::CosignConflict { block, .. } => {
+                self.violated(format!("{of} saw a set cosign another block {block}"));
+            }
             notice::Event::OwnSlotConflict => self.violated(format!("{of} found its own slot taken")),
             notice::Event::KeyPairsConflict { .. } => self.violated(format!("{of} saw two key pairs")),
             _ => {}

@@ -27,6 +27,8 @@ pub const START_UNIX_MS: u64 = 1_700_000_000_000;
 pub const BLOCK_TIME_MS: u64 = 1_000;
 const CHAIN_ID: &str = "simulation";
 const STAKE_PER_SHARE: u64 = 1_000;
+/// Far enough that blocks are skipped and carried over, and short enough for runs of minutes.
+const COSIGN_DISTANCE: u32 = 5;
 
 /// Who takes part, by number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -73,6 +75,7 @@ impl Setting {
         let state = GenesisState {
             chain_id: CHAIN_ID.to_owned(),
             time_unix_ms: START_UNIX_MS,
+            cosign_distance: COSIGN_DISTANCE,
             networks: networks.iter().map(|name| parameters(*name)).collect(),
             validators: validators
                 .map(|((key, secrets), weight)| validator(key, secrets, *weight, &networks, &mut rng))

@@ -256,6 +256,11 @@ impl World {
 
     fn happen(&mut self, number: u64, what: What) {
         match what {
+            What::Chain(Place::Coordinator(index), genesis, arrival)
+                if genesis == self.coordinators[index].cosign_topic() =>
+            {
+                self.hear_cosigns(index, genesis, arrival);
+            }
             What::Chain(place, genesis, arrival) => {
                 let input = match arrival {
                     Arrival::Message { from, bytes } => Given::Message { from, bytes },
@@ -278,6 +283,9 @@ impl World {
             What::Tick(place) => {
                 self.schedule.after(TICK, What::Tick(place));
                 self.wake(place);
+                if let Place::Coordinator(index) = place {
+                    self.say_cosigns(index);
+                }
             }
             What::Computed(processor, life, context, done) => self.computed(processor, life, &context, *done),
             What::Garbage(index) => self.garbage(index),
@@ -619,7 +627,7 @@ impl World {
             let first = usize::try_from(self.below(tasks.len() as u64)).unwrap_or_default();
             tasks.rotate_left(first);
             for task in tasks {
-                let asks_base = matches!(task, Task::Follow | Task::Keys | Task::Batches(_));
+                let asks_base = matches!(task, Task::Observe | Task::Follow | Task::Keys | Task::Batches(_));
                 let unreachable = asks_base && self.chance(self.faults.rpc, 1_000);
                 if unreachable {
                     self.counts.calls += 1;
@@ -648,6 +656,55 @@ impl World {
                 return;
             }
         }
+    }
+
+    fn say_cosigns(&mut self, index: usize) {
+        let (place, now) = (Place::Coordinator(index), self.schedule.now());
+        let node = &mut self.coordinators[index];
+        if !node.disk.up {
+            return;
+        }
+        let (topic, said) = (node.cosign_topic(), node.cosigns_to_say(now));
+        let said = match said {
+            Ok(said) => said,
+            Err(error) => return self.oracle.violations.push(format!("{place:?} failed: {error}")),
+        };
+        if let Some(bytes) = said.told {
+            self.output(place, topic, Output::Broadcast(bytes));
+        }
+        let others = self.others(place);
+        if let Some((turn, bytes)) = said.asked
+            && let Some(to) = others.get(turn % others.len().max(1))
+        {
+            let to = self.setting.validator(self.validator_of(*to));
+            self.output(place, topic, Output::Request { to, bytes });
+        }
+    }
+
+    fn hear_cosigns(&mut self, index: usize, topic: Genesis, arrival: Arrival) {
+        let place = Place::Coordinator(index);
+        if !self.coordinators[index].disk.up {
+            return;
+        }
+        let heard = match arrival {
+            Arrival::Message { bytes, .. } | Arrival::Response { bytes, .. } => {
+                self.coordinators[index].hear_cosigns(&bytes)
+            }
+            Arrival::Request { id, bytes, .. } => {
+                self.coordinators[index].answer_cosigns(&bytes).map(|answer| {
+                    if let Some(bytes) = answer {
+                        self.output(place, topic, Output::Respond { id, bytes });
+                    }
+                    false
+                })
+            }
+        };
+        match heard {
+            Ok(true) => self.settle(place, Vec::new()),
+            Ok(false) => {}
+            Err(error) => self.oracle.violations.push(format!("{place:?} failed: {error}")),
+        }
+        self.take_notices(index);
     }
 
     fn take_notices(&mut self, index: usize) {

@@ -4,8 +4,8 @@ use processor_messages::{Amount, BaseBlock, BatchId, Session};
 
 use super::{CHAIN, batch, key_pair, network, set};
 use crate::{
-    BaseChain, ChainError, Event, MemoryChain, NetworkCurve, NetworkParameters, Refusal, SetDeclaration,
-    SetState, Signers, Transaction, TransactionStatus, TributaryParameters, signing,
+    BaseChain, ChainError, CosignParameters, Event, MemoryChain, NetworkCurve, NetworkParameters, Refusal,
+    SetDeclaration, SetState, Signers, Transaction, TransactionStatus, TributaryParameters, signing,
 };
 
 fn declared(session: u32) -> Event {
@@ -16,6 +16,7 @@ fn declared(session: u32) -> Event {
         threshold: processor_messages::KeyShares(1),
         key_gen_deadline: BaseBlock(100),
         tributary: TributaryParameters::default(),
+        cosign: CosignParameters::default(),
     })
 }
 

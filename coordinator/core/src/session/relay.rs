@@ -21,7 +21,7 @@ use processor_messages::{
 };
 
 use super::{
-    MemberIndex, Replicated, Session, SetSpec,
+    MemberIndex, Replicated, Session, SetSpec, signing,
     slash::{self, Cause},
 };
 use crate::{Error, Notice, Step, notice::Event, outbox};
@@ -187,6 +187,7 @@ pub(crate) fn resend(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnati
     let messages = relay.through.0.saturating_add(1);
     step.notice(Notice::of_set(spec.set(), Event::Resending { messages }));
     deliver(step, spec)?;
+    signing::ask_again(step, spec, incarnation)?;
     Ok(true)
 }
 

@@ -8,7 +8,7 @@
 
 use coordinator_store::{StoreError, Table, Transaction};
 use processor_messages::{
-    Attempt, Genesis, List, Participant, ToProcessor, decode, encode,
+    Attempt, Genesis, Incarnation, List, Participant, ToProcessor, coordinator, decode, encode,
     sign::{self, OwnPieces, SignId, SigningId},
 };
 
@@ -18,13 +18,16 @@ use super::{
     topic::{Topic, TopicState},
     transaction::{MAX_PAYLOAD_BYTES, Round, Signed},
 };
-use crate::{Error, Notice, Step, notice::Event, outbox};
+use crate::{Error, Notice, Step, cosign, notice::Event, outbox};
 
 /// Preprocesses of attempt 0 which our processor made before the topic was agreed on.
 const FIRST: Table<(Genesis, Topic), OwnPieces> = Table::new("signing/first");
 /// Who reported a member's data of an attempt invalid.
 const VOTES: Replicated<(Genesis, Topic, u32, MemberIndex), Vec<MemberIndex>> =
     Replicated::new("session/invalid_votes");
+
+/// Topics looked at for a processor which lost its disk.
+const MAX_ASKED_AGAIN: usize = 1_024;
 
 fn sign_id(spec: &SetSpec, id: SigningId, attempt: Attempt) -> SignId {
     SignId { session: spec.set().session, id, attempt }
@@ -134,6 +137,19 @@ pub(super) fn open(session: &mut Session<'_, '_>, id: SigningId) -> Result<bool,
         send(session.step, session.spec, (id, Attempt(0), Round::Preprocess), pieces)?;
     }
     Ok(true)
+}
+
+/// Our processor lost its disk, and with it what it was asked to cosign and did not (`COSIGN-11`).
+pub(super) fn ask_again(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnation) -> Result<(), Error> {
+    let set = spec.set();
+    for (topic, _) in accumulate::open_topics(step.txn, spec.genesis, MAX_ASKED_AGAIN)? {
+        let Topic::Signing(SigningId::Cosign(block)) = topic else { continue };
+        if let Some(hash) = cosign::hash_of(step.txn, block)? {
+            let message = coordinator::ToProcessor::CosignBlock { session: set.session, block, hash };
+            outbox::replay(step, set.network, incarnation, &ToProcessor::Coordinator(message))?;
+        }
+    }
+    Ok(())
 }
 
 /// Nothing is left to sign.

@@ -183,6 +183,11 @@ pub enum Provided {
         /// The block of the base chain.
         block: BaseBlock,
     },
+    /// The set cosigned this block of the base chain, or a later one of its era: nobody needs the cosign any more.
+    Cosigned {
+        /// The block.
+        block: BaseBlock,
+    },
 }
 
 impl Provided {
@@ -193,6 +198,7 @@ impl Provided {
             Self::Cosign { .. } => Kind(1),
             Self::BaseBlock { .. } => Kind(2),
             Self::KeysSet | Self::BatchExecuted { .. } | Self::HandedOver { .. } => Kind(3),
+            Self::Cosigned { .. } => Kind(4),
         }
     }
 
@@ -211,7 +217,7 @@ impl Provided {
 }
 
 /// The queues of provided transactions.
-pub const PROVIDED_KINDS: [Kind; 4] = [Kind(0), Kind(1), Kind(2), Kind(3)];
+pub const PROVIDED_KINDS: [Kind; 5] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4)];
 
 /// One transaction of an ordered block, as this crate reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]

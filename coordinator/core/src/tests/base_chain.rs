@@ -11,7 +11,7 @@ use super::cluster::{
     CHAIN, Cluster, Manner::*, Node, batch, declaration, executed_event, key_pair, network, set, status,
 };
 use crate::{
-    Error, base_chain as rules, batch as batches, cosign, feed, halt, outbox, processor,
+    Error, base_chain as rules, batch as batches, feed, halt, outbox, processor,
     session::{
         self, Life, own,
         transaction::{Ordered, OrderedBlock, Provided, Signed},
@@ -270,17 +270,6 @@ fn a_new_sets_batches_wait_for_the_former_sets() {
     assert_eq!(offered(&node, second), 1, "every batch before it is verified");
     execute(&mut node, 3, 2);
     assert_eq!(offered(&node, second), 2, "the handover is verified");
-}
-
-#[test]
-fn finalized_counts_as_cosigned_until_a_network_has_keys() {
-    // COSIGN-1, COSIGN-2.
-    let mut node = Node::new(9, Honest);
-    follow(&mut node, vec![vec![declared()]]);
-    assert_eq!(node.store.read(|db| cosign::gate(db)).unwrap().code(), "COSIGN_BOOTSTRAP");
-    let mut node = Node::new(9, Honest);
-    follow(&mut node, vec![vec![declared()], vec![keys_set()]]);
-    assert_eq!(node.store.read(|db| cosign::gate(db)).unwrap().code(), "COSIGN_NOT_ENFORCED");
 }
 
 /// What the processor is handed, with the steps that the shell makes when the outbox is empty.

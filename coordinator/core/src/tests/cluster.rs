@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_base_chain::{
-    Block, Event, MemoryChain, NetworkCurve, SetDeclaration, SetKeys, SetMember, TributaryParameters, signing,
+    Block, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetKeys, SetMember,
+    TributaryParameters, signing,
 };
 use coordinator_keys::SecretKey;
 use coordinator_store::{MemoryStore, Store};
@@ -165,6 +166,7 @@ pub(super) fn declaration(weights: &[u16], session: Session) -> SetDeclaration {
         threshold: threshold(KeyShares(n)),
         key_gen_deadline: BaseBlock(1000),
         tributary: TributaryParameters { attempt_blocks: 6, longest_attempt: 3, grace_blocks: 0 },
+        cosign: CosignParameters::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod base_chain;
 mod cluster;
+mod cosign;
 mod foreign_bytes;
 mod handover;
 mod musig;

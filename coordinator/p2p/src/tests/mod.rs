@@ -3,6 +3,7 @@
 mod attacks;
 mod bounds;
 mod chains;
+mod common;
 mod frozen;
 mod handshake;
 mod pure;

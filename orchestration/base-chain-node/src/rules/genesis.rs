@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_base_chain::{Addresses, Block, EmbeddedCurve, Event, KeyProof, NetworkParameters};
+use coordinator_base_chain::{
+    Addresses, Block, CosignParameters, EmbeddedCurve, Event, KeyProof, NetworkParameters,
+};
 use coordinator_keys::PublicKey;
 use coordinator_store::{Read, Step, StoreError, Writes};
 use processor_messages::{
@@ -63,6 +65,8 @@ pub struct GenesisState {
     pub chain_id: String,
     /// The first block's time, in milliseconds since the Unix epoch.
     pub time_unix_ms: u64,
+    /// How far apart cosigned blocks are, in blocks: 1 to 10,000.
+    pub cosign_distance: u32,
     /// The networks.
     pub networks: Vec<NetworkParameters>,
     /// The validators.
@@ -106,6 +110,9 @@ impl GenesisState {
         let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || (b == b'-');
         if !(1..=MAX_CHAIN_ID).contains(&self.chain_id.len()) || !self.chain_id.bytes().all(name) {
             return Err(GenesisError::Chain("a chain id is 1 to 64 characters of a-z, 0-9 and -"));
+        }
+        if !(1..=CosignParameters::MAX_DISTANCE).contains(&self.cosign_distance) {
+            return Err(GenesisError::Chain("cosign_distance is not 1 to 10000"));
         }
         if self.networks.len() > MAX_NETWORKS {
             return Err(GenesisError::Chain("a chain has at most 16 networks"));
@@ -252,7 +259,16 @@ pub fn init(db: &dyn Read, genesis: &GenesisState) -> Result<(Block, Writes), Ge
 fn put_genesis(work: &mut Work<'_>, genesis: &GenesisState) -> Result<(), Stop> {
     let consensus = genesis.validators.iter().filter(|validator| validator.consensus_weight > 0);
     let consensus = consensus.map(|validator| validator.validator).collect();
-    CHAIN.put(work.txn, &(), &ChainRecord { id: genesis.chain_id.clone(), genesis: work.chain, consensus });
+    CHAIN.put(
+        work.txn,
+        &(),
+        &ChainRecord {
+            id: genesis.chain_id.clone(),
+            genesis: work.chain,
+            consensus,
+            cosign_distance: genesis.cosign_distance,
+        },
+    );
     for parameters in &genesis.networks {
         let record = NetworkRecord {
             parameters: parameters.clone(),

@@ -8,7 +8,8 @@
 //! ```
 
 use coordinator_base_chain::{
-    EmbeddedCurve, Event, Refusal, SetDeclaration, SetKeys, SetMember, SetState, UndeclaredReason, signing,
+    CosignParameters, EmbeddedCurve, Event, Refusal, SetDeclaration, SetKeys, SetMember, SetState,
+    UndeclaredReason, signing,
 };
 use coordinator_store::StoreError;
 use processor_messages::{
@@ -19,7 +20,7 @@ use super::{
     Ruling, Work,
     shares::allocate_shares,
     stake,
-    state::{ALL, EXCLUDED, LIVE, NETWORKS, NetworkRecord, SETS, STAKES, SetRecord, VALIDATORS},
+    state::{ALL, CHAIN, EXCLUDED, LIVE, NETWORKS, NetworkRecord, SETS, STAKES, SetRecord, VALIDATORS},
 };
 
 /// Deadlines pass first, so that a dropped set makes room for the next one in the same block.
@@ -110,6 +111,10 @@ pub(super) fn declare(work: &mut Work<'_>, name: Network, mut record: NetworkRec
         threshold: threshold(KeyShares(total)),
         key_gen_deadline: BaseBlock(work.number.0.saturating_add(parameters.key_gen_deadline_blocks)),
         tributary: parameters.tributary,
+        cosign: CosignParameters {
+            distance_blocks: cosign_distance(work)?,
+            stake_per_share: parameters.stake_per_share,
+        },
     };
     record.latest = Some(session);
     NETWORKS.put(work.txn, &name, &record);
@@ -123,6 +128,11 @@ pub(super) fn declare(work: &mut Work<'_>, name: Network, mut record: NetworkRec
     LIVE.put(work.txn, &set, &());
     work.events.push(Event::SetDeclared(declaration));
     Ok(())
+}
+
+fn cosign_distance(work: &Work<'_>) -> Ruling<u32> {
+    let missing = || StoreError::Corrupt { table: "base/chain", reason: "no genesis".to_owned() };
+    Ok(CHAIN.get(&*work.txn, &())?.ok_or_else(missing)?.cosign_distance)
 }
 
 fn members(work: &Work<'_>, record: &NetworkRecord) -> Ruling<Vec<SetMember>> {

@@ -18,6 +18,8 @@ pub(crate) struct ChainRecord {
     pub(crate) genesis: ChainGenesis,
     /// Who takes part in the chain's own consensus.
     pub(crate) consensus: Vec<Validator>,
+    /// What every declaration says of cosigning.
+    pub(crate) cosign_distance: u32,
 }
 
 /// The latest block.

@@ -18,9 +18,10 @@ fn problem(change: impl FnOnce(&mut GenesisState)) -> GenesisError {
 #[test]
 fn every_fact_of_the_genesis_is_part_of_the_chains_identity() {
     let base = genesis(&[1, 1, 1, 1]);
-    let changes: [fn(&mut GenesisState); 7] = [
+    let changes: [fn(&mut GenesisState); 8] = [
         |g| g.chain_id.push('x'),
         |g| g.time_unix_ms += 1,
+        |g| g.cosign_distance += 1,
         |g| g.networks[0].epoch_blocks += 1,
         |g| g.validators[0].free.0 += 1,
         |g| g.validators[0].stakes[0].1.0 += 1,

@@ -44,13 +44,27 @@ fn what_the_members_of_a_set_must_share_stands_in_the_file_or_is_the_usual() {
 }
 
 #[test]
+fn how_far_apart_cosigned_blocks_are_stands_in_the_file_or_is_the_usual() {
+    // BASE-18.
+    let mut state = genesis(&[1, 1, 1, 1]);
+    state.cosign_distance = 50;
+    let text = to_toml(&state).unwrap();
+    assert_eq!(parse("genesis.toml", &text.replace("cosign_distance = 50\n", "")).unwrap(), state);
+    for wrong in ["cosign_distance = 0", "cosign_distance = 10001"] {
+        let line =
+            parse("genesis.toml", &text.replace("cosign_distance = 50", wrong)).unwrap_err().to_string();
+        assert!(line.contains("cosign_distance is not 1 to 10000"), "{line}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named_with_its_line() {
     let text = problem("chain_id = \"headwater-test\"", "chain_id = \"Main Net\"");
     assert!(text.contains("genesis.toml:1") && text.contains("Main Net"), "{text}");
     let text = problem("curve = \"secp256k1\"", "curve = \"p256\"");
-    assert!(text.contains("genesis.toml:6") && text.contains("p256"), "{text}");
+    assert!(text.contains("genesis.toml:7") && text.contains("p256"), "{text}");
     let text = problem("stake_per_share = 100", "stake_per_share = 0");
-    assert!(text.contains("genesis.toml:4") && text.contains("stake_per_share is zero"), "{text}");
+    assert!(text.contains("genesis.toml:5") && text.contains("stake_per_share is zero"), "{text}");
     let text = problem("epoch_blocks", "epochs");
     assert!(text.contains("unknown field"), "{text}");
     let text = problem("bitcoin = 100", "bitcoin = 99");

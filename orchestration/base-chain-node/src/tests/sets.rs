@@ -1,7 +1,11 @@
-use coordinator_base_chain::{Call, Event, Refusal, SetState, Transaction, UndeclaredReason};
+use coordinator_base_chain::{
+    Call, CosignParameters, Event, Refusal, SetState, Transaction, UndeclaredReason,
+};
 use processor_messages::{Amount, BaseBlock, KeyShares, Session};
 
-use super::support::{EPOCH, KEY_GEN, REPORT, TestChain, bitcoin, genesis, key, set, state_of, validator};
+use super::support::{
+    EPOCH, KEY_GEN, PER_SHARE, REPORT, TestChain, bitcoin, genesis, key, set, state_of, validator,
+};
 use crate::{query, rules};
 
 /// BASE-2
@@ -24,6 +28,9 @@ fn genesis_declares_session_zero_of_each_network() {
         declared.members.iter().all(|m| (m.embedded.base.len() == 33) && (m.embedded.network.len() == 33))
     );
     assert!(block.is_consistent());
+    // BASE-18.
+    let cosign = CosignParameters { distance_blocks: 7, stake_per_share: Amount(PER_SHARE) };
+    assert_eq!(declared.cosign, cosign);
 }
 
 /// BASE-40

@@ -106,6 +106,7 @@ pub(super) fn genesis(shares: &[u64]) -> GenesisState {
     GenesisState {
         chain_id: CHAIN_ID.to_owned(),
         time_unix_ms: 1_000,
+        cosign_distance: 7,
         networks: vec![parameters(bitcoin())],
         validators: (1..).zip(shares).map(validator).collect(),
     }
