@@ -64,7 +64,7 @@ struct Known {
 }
 
 /// A set counts as running while this lives.
-struct Opening<'a>(&'a Sessions);
+pub(super) struct Opening<'a>(&'a Sessions);
 
 impl Drop for Opening<'_> {
     fn drop(&mut self) {
@@ -83,7 +83,8 @@ impl Sessions {
         known.running.contains_key(&set) || (known.opening == Some(set))
     }
 
-    fn opening(&self, set: ValidatorSet) -> Opening<'_> {
+    /// A set counts as running from here on, until what is returned is dropped.
+    pub(super) fn opening(&self, set: ValidatorSet) -> Opening<'_> {
         self.lock().opening = Some(set);
         Opening(self)
     }

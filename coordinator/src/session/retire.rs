@@ -66,8 +66,8 @@ impl<S: Store> Retire<S> {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
 /// Why no archive was written.
+#[derive(Debug, thiserror::Error)]
 pub enum ArchiveFailure {
     /// The store.
     #[error(transparent)]
@@ -155,3 +155,7 @@ impl<S: Store> Task for Retire<S> {
         Duration::from_secs(5)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

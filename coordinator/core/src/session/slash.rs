@@ -20,7 +20,7 @@ use super::{
 use crate::{Error, halt, notice::Event};
 
 /// The places which are kept of each cause: the first ones.
-pub const MAX_EVIDENCE: usize = 4;
+pub const MAX_PLACES: usize = 4;
 
 /// What a validator did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, BorshSerialize, BorshDeserialize)]
@@ -75,7 +75,7 @@ impl From<Cause> for Fault {
 
 /// Where a tributary's log shows a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-pub struct Evidence {
+pub struct Place {
     /// What was done.
     pub cause: Cause,
     /// The block which made it certain.
@@ -84,7 +84,7 @@ pub struct Evidence {
     pub at: Option<(Topic, Attempt)>,
 }
 
-impl fmt::Display for Evidence {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} in block {}", self.cause, self.block)?;
         match &self.at {
@@ -133,8 +133,8 @@ pub struct Record {
     pub fatal: Option<(Cause, TributaryBlock)>,
     /// How often each cause occurred, in the order in which they first did.
     pub counts: Vec<(Cause, u32)>,
-    /// Where the log shows the first [`MAX_EVIDENCE`] of each cause, in order.
-    pub evidence: Vec<Evidence>,
+    /// Where the log shows the first [`MAX_PLACES`] of each cause, in order.
+    pub places: Vec<Place>,
 }
 
 impl Record {
@@ -143,8 +143,8 @@ impl Record {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.counts.push((cause, 1)),
         }
-        if self.evidence.iter().filter(|evidence| evidence.cause == cause).count() < MAX_EVIDENCE {
-            self.evidence.push(Evidence { cause, block, at });
+        if self.places.iter().filter(|place| place.cause == cause).count() < MAX_PLACES {
+            self.places.push(Place { cause, block, at });
         }
         match cause.severity() {
             Severity::Fatal => self.fatal = self.fatal.or(Some((cause, block))),

@@ -111,7 +111,7 @@ pub struct SlashStatus {
     /// How often each cause was counted.
     pub counts: Vec<(String, u32)>,
     /// Where the log shows the first ones of each cause.
-    pub evidence: Vec<String>,
+    pub places: Vec<String>,
 }
 
 /// Where a slash report stands.
@@ -266,7 +266,7 @@ fn slashed(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<SlashStatus>
             points,
             fatal: record.fatal.map(|(cause, block)| format!("{cause:?} in block {block}")),
             counts: record.counts.iter().map(|(cause, count)| (format!("{cause:?}"), *count)).collect(),
-            evidence: record.evidence.iter().map(ToString::to_string).collect(),
+            places: record.places.iter().map(ToString::to_string).collect(),
         });
     }
     Ok(slashed)

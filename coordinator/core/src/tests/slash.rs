@@ -13,7 +13,7 @@ use crate::{
     outbox,
     session::{
         self, own, report,
-        slash::{self, Cause, MAX_EVIDENCE},
+        slash::{self, Cause, MAX_PLACES},
         status::{ReportStage, is_busy},
         topic::Topic,
         transaction::{Ordered, OrderedBlock, Provided, Signed},
@@ -105,10 +105,10 @@ fn each_counted_cause_says_where_the_log_shows_it() {
     let cluster = ready(&[3, 3, 2, 2], &[WithholdsShares, Honest, Honest, Honest]);
     let record = record(&cluster, 0);
     assert_eq!(record.counts, [(Cause::MissedShare, 2)]);
-    let at: Vec<_> = record.evidence.iter().map(|evidence| evidence.at).collect();
+    let at: Vec<_> = record.places.iter().map(|place| place.at).collect();
     let batch = Topic::Signing(SigningId::Batch(BatchId(0)));
     assert_eq!(at, [Some((Topic::Confirmation, Attempt(0))), Some((batch, Attempt(0)))]);
-    assert!(record.evidence.windows(2).all(|pair| pair[0].block < pair[1].block));
+    assert!(record.places.windows(2).all(|pair| pair[0].block < pair[1].block));
 }
 
 #[test]
@@ -345,16 +345,13 @@ fn who_takes_no_part_for_a_window_gets_points_and_who_comes_back_in_it_none() {
 fn the_places_where_the_log_shows_a_cause_are_bounded() {
     // SIGN-14.
     let mut cluster = ready(&[1, 1, 1, 1], &[Honest, Honest, Honest, Silent]);
-    run_windows(&mut cluster, MAX_EVIDENCE as u64 + 2);
+    run_windows(&mut cluster, MAX_PLACES as u64 + 2);
     let record = record(&cluster, 3);
-    let of = |evidence: &&slash::Evidence| evidence.cause == Cause::MissedVotes;
+    let of = |place: &&slash::Place| place.cause == Cause::MissedVotes;
     assert!(
-        record
-            .counts
-            .iter()
-            .any(|(cause, count)| *cause == Cause::MissedVotes && *count > MAX_EVIDENCE as u32)
+        record.counts.iter().any(|(cause, count)| *cause == Cause::MissedVotes && *count > MAX_PLACES as u32)
     );
-    assert_eq!(record.evidence.iter().filter(of).count(), MAX_EVIDENCE);
+    assert_eq!(record.places.iter().filter(of).count(), MAX_PLACES);
 }
 
 #[test]
