@@ -3,8 +3,8 @@
 
 use coordinator_store::{Read, StoreError};
 use processor_messages::{
-    FromProcessor, List, MAX_INSTRUCTIONS, Network, Session, TransactionId, ValidatorSet, base_chain,
-    coordinator, key_gen, sign,
+    FromProcessor, Incarnation, List, MAX_INSTRUCTIONS, Network, Session, TransactionId, ValidatorSet,
+    base_chain, coordinator, key_gen, sign,
 };
 
 use crate::{
@@ -98,6 +98,9 @@ fn key_gen(step: &mut Step<'_>, network: Network, message: key_gen::FromProcesso
         | M::Failed { session, .. }
         | M::Resend { session, .. } => *session,
     };
+    if let M::Resend { incarnation, .. } = message {
+        return resend(step, network, session, incarnation);
+    }
     let Some(SetRecord { spec, .. }) = live(step, network, session)? else { return Ok(()) };
     match message {
         M::Participation { participation, .. } => {
@@ -120,12 +123,24 @@ fn key_gen(step: &mut Step<'_>, network: Network, message: key_gen::FromProcesso
             step.notice(Notice::of_set(spec.set(), event));
             failure::record(step, spec.set(), reason, culprits.into_inner());
         }
-        M::Resend { incarnation, .. } => {
-            relay::resend(step, &spec, incarnation)?;
-            feed::resend(step, network, incarnation)?;
-        }
+        // Answered above.
+        M::Resend { .. } => {}
     }
     Ok(())
+}
+
+/// Our processor lost its disk: what happened on the base chain it gets again in any case, a session's key generation
+/// if the session is ours (`COORD-10`).
+fn resend(
+    step: &mut Step<'_>,
+    network: Network,
+    session: Session,
+    incarnation: Incarnation,
+) -> Result<(), Error> {
+    if let Some(SetRecord { spec, .. }) = live(step, network, session)? {
+        relay::resend(step, &spec, incarnation)?;
+    }
+    feed::resend(step, network, incarnation)
 }
 
 fn sign(step: &mut Step<'_>, network: Network, message: sign::FromProcessor) -> Result<(), Error> {
@@ -166,6 +181,12 @@ fn base_chain(
     use base_chain::FromProcessor as M;
     match message {
         M::Batch { session, batch } => batch::expected(step, network, session, &batch),
+        M::TransactionCompleted { session, id } => {
+            let Some(SetRecord { spec, .. }) = live(step, network, session)? else { return Ok(()) };
+            own::provide(step, spec.genesis, &Provided::TransactionCompleted { id })?;
+            step.notice(Notice::of_set(spec.set(), Event::TransactionCompleted { id }));
+            Ok(())
+        }
         M::BlockAcknowledged { block, transactions } => {
             let mut sessions: Vec<Session> = transactions.iter().map(|(session, _)| *session).collect();
             sessions.sort_unstable();

@@ -134,6 +134,7 @@ fn provided(session: &mut Session<'_, '_>, kind: Kind, payload: &[u8]) -> Result
         }
         Provided::KeysSet => accumulate::close(session, Topic::Confirmation)?,
         Provided::BatchExecuted { id } => signing::close(session, SigningId::Batch(id))?,
+        Provided::TransactionCompleted { id } => signing::close(session, SigningId::Transaction(id))?,
     }
     Ok(())
 }

@@ -177,6 +177,11 @@ pub enum Provided {
         /// Its number.
         id: BatchId,
     },
+    /// The network has this transaction of the set: nobody needs its signature any more.
+    TransactionCompleted {
+        /// Which.
+        id: TransactionId,
+    },
 }
 
 impl Provided {
@@ -187,6 +192,8 @@ impl Provided {
             Self::Cosign { .. } => Kind(1),
             Self::BaseBlock { .. } => Kind(2),
             Self::KeysSet | Self::BatchExecuted { .. } => Kind(3),
+            // In the order in which the network has the set's transactions.
+            Self::TransactionCompleted { .. } => Kind(5),
         }
     }
 
@@ -205,7 +212,7 @@ impl Provided {
 }
 
 /// The queues of provided transactions.
-pub const PROVIDED_KINDS: [Kind; 4] = [Kind(0), Kind(1), Kind(2), Kind(3)];
+pub const PROVIDED_KINDS: [Kind; 5] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(5)];
 
 /// One transaction of an ordered block, as this crate reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]

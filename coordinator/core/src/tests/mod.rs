@@ -4,6 +4,7 @@ mod base_chain;
 mod cluster;
 mod foreign_bytes;
 mod musig;
+mod payouts;
 mod processor;
 mod scenarios;
 mod set;
