@@ -36,7 +36,7 @@ use crate::{
 /// What one key share is staked with.
 const STAKE_PER_SHARE: u64 = 1_000;
 /// The version of a testnet's directory.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where a validator's services listen.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -76,12 +76,14 @@ pub struct Manifest {
     pub block_time_ms: u64,
     /// The networks.
     pub networks: Vec<Network>,
+    /// Where each simulated network listens.
+    pub network_addresses: BTreeMap<Network, SocketAddr>,
     /// The validators.
     pub validators: Vec<ValidatorEntry>,
 }
 
 impl Manifest {
-    /// All services of the testnet in the order in which they start.
+    /// All services of the validators in the order in which they start; the networks start before them.
     pub fn services(&self) -> Vec<(usize, Service)> {
         let each = |service: Service| (0..self.validators.len()).map(move |validator| (validator, service));
         let processors = self.networks.iter().flat_map(|network| each(Service::Processor(*network)));
@@ -137,10 +139,18 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
     let mut id = [0; 4];
     OsRng.fill_bytes(&mut id);
     let chain_id = format!("testnet-{}", hex::encode(id));
-    let entries = validators(plan, &layout)?;
+    let (entries, networks) = entries(plan, &layout)?;
     let now = unix_ms()?;
 
-    let mut draft = Draft { plan, layout: &layout, entries: &entries, chain_id: &chain_id, chain: None, now };
+    let mut draft = Draft {
+        plan,
+        layout: &layout,
+        entries: &entries,
+        networks: &networks,
+        chain_id: &chain_id,
+        chain: None,
+        now,
+    };
     let bundles = draft.init_processors()?;
     let genesis = draft.genesis(&bundles)?;
     let text = base_chain_node::genesis_file::to_toml(&genesis)?;
@@ -153,6 +163,7 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
         chain: genesis.hash(),
         block_time_ms: millis(plan.block_time),
         networks: plan.networks.clone(),
+        network_addresses: networks,
         validators: entries,
     };
     let draft = layout.making();
@@ -173,7 +184,7 @@ fn begin(layout: &Layout) -> anyhow::Result<()> {
         }
         if path == layout.genesis() {
             fs::remove_file(path)?;
-        } else if layout.is_validator(&path) {
+        } else if layout.is_validator(&path) || layout.is_network(&path) {
             fs::remove_dir_all(path)?;
         } else if path != layout.making() {
             bail!("{} is no part of a testnet; remove it, or choose another --dir", path.display());
@@ -182,9 +193,13 @@ fn begin(layout: &Layout) -> anyhow::Result<()> {
     fs::write(layout.making(), b"").with_context(|| dir.to_string())
 }
 
-/// Makes the validators' keys, and finds their ports.
-fn validators(plan: &Plan, layout: &Layout) -> anyhow::Result<Vec<ValidatorEntry>> {
-    let ports = free_ports(plan.validators() * 5)?;
+/// Makes the validators' keys, and finds their and the networks' ports.
+fn entries(
+    plan: &Plan,
+    layout: &Layout,
+) -> anyhow::Result<(Vec<ValidatorEntry>, BTreeMap<Network, SocketAddr>)> {
+    let ports = free_ports(plan.validators() * 5 + plan.networks.len())?;
+    let networks = plan.networks.iter().copied().zip(ports.iter().rev().copied()).collect();
     let mut entries = Vec::new();
     for (number, (shares, ports)) in plan.weights.iter().zip(ports.as_chunks::<5>().0).enumerate() {
         private_dir(&layout.validator(number))?;
@@ -201,7 +216,7 @@ fn validators(plan: &Plan, layout: &Layout) -> anyhow::Result<Vec<ValidatorEntry
             addresses: Addresses { rpc, base_chain_p2p, coordinator_p2p, queue, api },
         });
     }
-    Ok(entries)
+    Ok((entries, networks))
 }
 
 /// A testnet while it is made.
@@ -209,6 +224,7 @@ struct Draft<'a> {
     plan: &'a Plan,
     layout: &'a Layout,
     entries: &'a [ValidatorEntry],
+    networks: &'a BTreeMap<Network, SocketAddr>,
     chain_id: &'a str,
     chain: Option<ChainGenesis>,
     now: u64,
@@ -273,6 +289,9 @@ impl Draft<'_> {
     }
 
     fn write_configurations(&self, bundles: &[BTreeMap<Network, Bundle>]) -> anyhow::Result<()> {
+        for (network, listen) in self.networks {
+            self.write_network(*network, *listen)?;
+        }
         for (number, (entry, bundles)) in self.entries.iter().zip(bundles).enumerate() {
             private_dir(&self.layout.service(number, Service::BaseChain))?;
             self.write_base_chain(number, entry)?;
@@ -284,6 +303,20 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    fn write_network(&self, network: Network, listen: SocketAddr) -> anyhow::Result<()> {
+        let chain = self.chain.context("the genesis is made before the configurations")?;
+        let config = simulated_processor::ledger::config::File {
+            network,
+            curve: curve_of(network),
+            chain,
+            data_dir: "data".into(),
+            listen,
+        };
+        private_dir(&self.layout.network(network))?;
+        let path = self.layout.network(network).join("config.toml");
+        fs::write(&path, toml::to_string(&config)?).with_context(|| path.display().to_string())
     }
 
     fn write_base_chain(&self, number: usize, entry: &ValidatorEntry) -> anyhow::Result<()> {
@@ -341,6 +374,7 @@ impl Draft<'_> {
         coordinator: &SecretKey,
     ) -> anyhow::Result<std::path::PathBuf> {
         let service = Service::Processor(network);
+        let payments = self.networks.get(&network).context("every network has its address")?;
         let text = format!(
             "network = \"{network}\"\n\
              curve = \"{}\"\n\
@@ -352,7 +386,7 @@ impl Draft<'_> {
              service_keys_file = \"service.keys\"\n\
              passphrase_file = \"../passphrase\"\n\n\
              [coordinator]\nurl = \"http://{}\"\nservice_key = \"{}\"\n\n\
-             [external_network]\nstart_unix_ms = {}\nblock_interval_ms = {}\nblocks_between_deposits = 3\ndeposits = 2\n",
+             [external_network]\nurl = \"http://{payments}\"\nstart_unix_ms = {}\nblock_interval_ms = {}\nblocks_between_deposits = 3\ndeposits = 2\n",
             curve_of(network),
             entry.validator,
             self.chain_id,

@@ -189,6 +189,7 @@ impl Observer {
                     batch.results.len()
                 )
             }
+            Event::Burn { burn, .. } => format!("{network}: {} burnt, to be paid out", burn.amount),
             _ => return,
         };
         self.lines.push(line);

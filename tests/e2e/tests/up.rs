@@ -95,7 +95,7 @@ fn another_plan_or_version_on_a_directory_is_refused_by_name() {
         ended.only_line(CONFIG, &parts);
     }
     let manifest = net.testnet.layout.manifest();
-    let text = fs::read_to_string(&manifest).unwrap().replace("\"version\": 1", "\"version\": 999");
+    let text = fs::read_to_string(&manifest).unwrap().replace("\"version\": 2", "\"version\": 999");
     fs::write(&manifest, text).unwrap();
     up(&["--dir", &path]).end().only_line(CONFIG, &["version 999", "another --dir"]);
 }
@@ -108,7 +108,7 @@ fn a_dead_child_is_named_with_its_command_and_sigterm_stops_the_others() {
     let mut program = up(&["--dir", &path, "--networks", "1", "--block-time", "500ms", "--json"]);
     program.line(&["set declared"]);
     let running = children(program.id());
-    assert_eq!(running.len(), 12);
+    assert_eq!(running.len(), 13);
     let config = Layout::new(&path).config(2, Service::Coordinator).display().to_string();
     let (killed, _) = running.iter().find(|(_, command)| command.contains(&config)).unwrap();
     kill_process(pid(*killed), Signal::KILL).unwrap();
@@ -180,7 +180,7 @@ fn until_first_batch_prints_one_true_object_and_leaves_no_process() {
     let mut program = up(&[&same[..], &["--until", "first-batch", "--json"]].concat());
     program.line(&["set declared"]);
     let running = children(program.id());
-    assert_eq!(running.len(), 12);
+    assert_eq!(running.len(), 13);
     let Ended { code, stdout, stderr } = program.end();
     assert_eq!(code, Some(0), "{stderr:#?}");
     assert_gone(&running);
