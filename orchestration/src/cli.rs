@@ -93,6 +93,8 @@ pub enum NodeCommand {
     Coordinator(NodeArgs),
     /// A simulated processor.
     Processor(NodeArgs),
+    /// A simulated network: what the accounts of its sessions paid.
+    Network(NodeArgs),
 }
 
 /// Options of one process.

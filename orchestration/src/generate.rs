@@ -80,12 +80,14 @@ pub struct Manifest {
     pub epoch_blocks: u64,
     /// The networks.
     pub networks: Vec<Network>,
+    /// Where each simulated network listens.
+    pub network_addresses: BTreeMap<Network, SocketAddr>,
     /// The validators.
     pub validators: Vec<ValidatorEntry>,
 }
 
 impl Manifest {
-    /// All services of the testnet in the order in which they start.
+    /// All services of the validators in the order in which they start; the networks start before them.
     pub fn services(&self) -> Vec<(usize, Service)> {
         let each = |service: Service| (0..self.validators.len()).map(move |validator| (validator, service));
         let processors = self.networks.iter().flat_map(|network| each(Service::Processor(*network)));
@@ -143,10 +145,18 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
     let mut id = [0; 4];
     OsRng.fill_bytes(&mut id);
     let chain_id = format!("testnet-{}", hex::encode(id));
-    let entries = validators(plan, &layout)?;
+    let (entries, networks) = entries(plan, &layout)?;
     let now = unix_ms()?;
 
-    let mut draft = Draft { plan, layout: &layout, entries: &entries, chain_id: &chain_id, chain: None, now };
+    let mut draft = Draft {
+        plan,
+        layout: &layout,
+        entries: &entries,
+        networks: &networks,
+        chain_id: &chain_id,
+        chain: None,
+        now,
+    };
     let bundles = draft.init_processors()?;
     let genesis = draft.genesis(&bundles)?;
     let text = base_chain_node::genesis_file::to_toml(&genesis)?;
@@ -160,6 +170,7 @@ fn generate(plan: &Plan) -> anyhow::Result<Manifest> {
         block_time_ms: millis(plan.block_time),
         epoch_blocks: plan.epoch_blocks,
         networks: plan.networks.clone(),
+        network_addresses: networks,
         validators: entries,
     };
     let draft = layout.making();
@@ -180,7 +191,7 @@ fn begin(layout: &Layout) -> anyhow::Result<()> {
         }
         if path == layout.genesis() {
             fs::remove_file(path)?;
-        } else if layout.is_validator(&path) {
+        } else if layout.is_validator(&path) || layout.is_network(&path) {
             fs::remove_dir_all(path)?;
         } else if path != layout.making() {
             bail!("{} is no part of a testnet; remove it, or choose another --dir", path.display());
@@ -189,9 +200,13 @@ fn begin(layout: &Layout) -> anyhow::Result<()> {
     fs::write(layout.making(), b"").with_context(|| dir.to_string())
 }
 
-/// Makes the validators' keys, and finds their ports.
-fn validators(plan: &Plan, layout: &Layout) -> anyhow::Result<Vec<ValidatorEntry>> {
-    let ports = free_ports(plan.validators() * 5)?;
+/// Makes the validators' keys, and finds their and the networks' ports.
+fn entries(
+    plan: &Plan,
+    layout: &Layout,
+) -> anyhow::Result<(Vec<ValidatorEntry>, BTreeMap<Network, SocketAddr>)> {
+    let ports = free_ports(plan.validators() * 5 + plan.networks.len())?;
+    let networks = plan.networks.iter().copied().zip(ports.iter().rev().copied()).collect();
     let mut entries = Vec::new();
     for (number, (shares, ports)) in plan.weights.iter().zip(ports.as_chunks::<5>().0).enumerate() {
         private_dir(&layout.validator(number))?;
@@ -208,7 +223,7 @@ fn validators(plan: &Plan, layout: &Layout) -> anyhow::Result<Vec<ValidatorEntry
             addresses: Addresses { rpc, base_chain_p2p, coordinator_p2p, queue, api },
         });
     }
-    Ok(entries)
+    Ok((entries, networks))
 }
 
 /// A testnet while it is made.
@@ -216,6 +231,7 @@ struct Draft<'a> {
     plan: &'a Plan,
     layout: &'a Layout,
     entries: &'a [ValidatorEntry],
+    networks: &'a BTreeMap<Network, SocketAddr>,
     chain_id: &'a str,
     chain: Option<ChainGenesis>,
     now: u64,
@@ -280,6 +296,9 @@ impl Draft<'_> {
     }
 
     fn write_configurations(&self, bundles: &[BTreeMap<Network, Bundle>]) -> anyhow::Result<()> {
+        for (network, listen) in self.networks {
+            self.write_network(*network, *listen)?;
+        }
         for (number, (entry, bundles)) in self.entries.iter().zip(bundles).enumerate() {
             private_dir(&self.layout.service(number, Service::BaseChain))?;
             self.write_base_chain(number, entry)?;
@@ -291,6 +310,20 @@ impl Draft<'_> {
             }
         }
         Ok(())
+    }
+
+    fn write_network(&self, network: Network, listen: SocketAddr) -> anyhow::Result<()> {
+        let chain = self.chain.context("the genesis is made before the configurations")?;
+        let config = simulated_processor::ledger::config::File {
+            network,
+            curve: curve_of(network),
+            chain,
+            data_dir: "data".into(),
+            listen,
+        };
+        private_dir(&self.layout.network(network))?;
+        let path = self.layout.network(network).join("config.toml");
+        fs::write(&path, toml::to_string(&config)?).with_context(|| path.display().to_string())
     }
 
     fn write_base_chain(&self, number: usize, entry: &ValidatorEntry) -> anyhow::Result<()> {
@@ -348,6 +381,7 @@ impl Draft<'_> {
         coordinator: &SecretKey,
     ) -> anyhow::Result<std::path::PathBuf> {
         let service = Service::Processor(network);
+        let payments = self.networks.get(&network).context("every network has its address")?;
         let text = format!(
             "network = \"{network}\"\n\
              curve = \"{}\"\n\
@@ -359,7 +393,7 @@ impl Draft<'_> {
              service_keys_file = \"service.keys\"\n\
              passphrase_file = \"../passphrase\"\n\n\
              [coordinator]\nurl = \"http://{}\"\nservice_key = \"{}\"\n\n\
-             [external_network]\nstart_unix_ms = {}\nblock_interval_ms = {}\nblocks_between_deposits = 3\ndeposits = 2\n",
+             [external_network]\nurl = \"http://{payments}\"\nstart_unix_ms = {}\nblock_interval_ms = {}\nblocks_between_deposits = 3\ndeposits = 2\n",
             curve_of(network),
             entry.validator,
             self.chain_id,

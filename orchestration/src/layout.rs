@@ -3,6 +3,9 @@
 //! ```text
 //! DIR/testnet.json                       the plan and the ports: what `up` resumes from
 //! DIR/genesis.toml                       the base chain's
+//! DIR/network-NETWORK/config.toml        a simulated network, of which all its processors ask what was paid
+//! DIR/network-NETWORK/data               its payments
+//! DIR/network-NETWORK/log                what it printed
 //! DIR/validator-N/validator.key          its account; base-chain node and coordinator use it
 //! DIR/validator-N/passphrase             opens its processors' key files
 //! DIR/validator-N/embedded.keys          its embedded keys, encrypted
@@ -87,6 +90,22 @@ impl Layout {
         let name = path.strip_prefix(&self.dir).ok().and_then(Path::to_str);
         let number = name.and_then(|name| name.strip_prefix("validator-"));
         number.is_some_and(|number| number.parse::<usize>().is_ok())
+    }
+
+    /// A simulated network's folder.
+    pub fn network(&self, network: Network) -> PathBuf {
+        self.dir.join(Self::network_name(network))
+    }
+
+    /// Whether a path is a simulated network's folder.
+    pub fn is_network(&self, path: &Path) -> bool {
+        let name = path.strip_prefix(&self.dir).ok().and_then(Path::to_str);
+        name.and_then(|name| name.strip_prefix("network-")).is_some_and(|name| Network::new(name).is_ok())
+    }
+
+    /// What an operator calls a simulated network.
+    pub fn network_name(network: Network) -> String {
+        format!("network-{network}")
     }
 
     /// A validator's key.

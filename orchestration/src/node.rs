@@ -11,12 +11,15 @@ const WORKER_THREADS: usize = 2;
 
 /// Runs one process until it is asked to stop.
 pub(crate) fn run(command: &NodeCommand) -> ExitCode {
-    let (NodeCommand::BaseChain(args) | NodeCommand::Coordinator(args) | NodeCommand::Processor(args)) =
-        command;
+    let (NodeCommand::BaseChain(args)
+    | NodeCommand::Coordinator(args)
+    | NodeCommand::Processor(args)
+    | NodeCommand::Network(args)) = command;
     let done = follow_parent(args).and_then(|()| match command {
         NodeCommand::BaseChain(args) => base_chain(&args.config),
         NodeCommand::Coordinator(args) => coordinator(&args.config),
         NodeCommand::Processor(args) => processor(&args.config),
+        NodeCommand::Network(args) => network(&args.config),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -54,4 +57,9 @@ fn processor(config: &Path) -> Result<(), Failure> {
     coordinator::log::start(&coordinator::config::Log::default())?;
     let dkg = Arc::new(simulated_processor::dkg::Evrf::default());
     run_to_signal(WORKER_THREADS, |shutdown| simulated_processor::start::run(config, dkg, shutdown))
+}
+
+fn network(config: &Path) -> Result<(), Failure> {
+    coordinator::log::start(&coordinator::config::Log::default())?;
+    run_to_signal(1, |shutdown| simulated_processor::ledger::server::run(config, shutdown))
 }

@@ -282,6 +282,7 @@ impl Observer {
             Event::HandoverAccepted { .. } | Event::SlashesReported { .. } | Event::SetRetired { .. } => {
                 progress.take_end(event, at)
             }
+            Event::Burn { burn, .. } => format!("{network}: {} burnt, to be paid out", burn.amount),
             _ => return,
         };
         self.lines.push(line);

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use coordinator_startup::{Failure, Shutdown, run_to_signal};
+use processor_messages::Network;
 
 use crate::{
     cli::{Until, UpArgs},
@@ -51,12 +52,15 @@ impl Testnet {
         })
     }
 
-    /// Starts every service that is not in `except`.
+    /// Starts the networks, and every service that is not in `except`.
     ///
     /// # Errors
     /// If a process cannot be started.
     pub fn start_all(&mut self, except: &[(usize, Service)]) -> anyhow::Result<()> {
         self.started = Instant::now();
+        for network in self.manifest.networks.clone() {
+            self.start_network(network)?;
+        }
         for (validator, service) in self.manifest.services() {
             if !except.contains(&(validator, service)) {
                 self.start(validator, service)?;
@@ -86,12 +90,45 @@ impl Testnet {
         Ok(())
     }
 
+    /// What runs a simulated network.
+    pub fn network_program(&self, network: Network) -> Program {
+        let folder = self.layout.network(network);
+        Program {
+            name: Layout::network_name(network),
+            role: "network",
+            config: folder.join("config.toml"),
+            log: folder.join("log"),
+        }
+    }
+
+    /// Starts a simulated network.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn start_network(&mut self, network: Network) -> anyhow::Result<()> {
+        let program = self.network_program(network);
+        let name = program.name.clone();
+        self.processes.push(Process::start(&self.executable, program).with_context(|| name)?);
+        Ok(())
+    }
+
+    /// Kills a simulated network with SIGKILL; nothing happens if it does not run.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn kill_network(&mut self, network: Network) -> anyhow::Result<()> {
+        self.kill_named(&Layout::network_name(network))
+    }
+
     /// Kills one service with SIGKILL; nothing happens if it does not run.
     ///
     /// # Errors
     /// If the system refuses.
     pub fn kill(&mut self, validator: usize, service: Service) -> anyhow::Result<()> {
-        let name = Layout::name(validator, service);
+        self.kill_named(&Layout::name(validator, service))
+    }
+
+    fn kill_named(&mut self, name: &str) -> anyhow::Result<()> {
         if let Some(at) = self.processes.iter().position(|process| process.program.name == name) {
             self.processes.remove(at).kill()?;
         }
@@ -165,7 +202,7 @@ impl Drop for Testnet {
     }
 }
 
-fn network_summary(network: processor_messages::Network, progress: &NetworkProgress) -> NetworkSummary {
+fn network_summary(network: Network, progress: &NetworkProgress) -> NetworkSummary {
     let declaration = progress.declaration.as_ref();
     let members = declaration.map(|d| d.members.iter().map(|m| (m.validator, m.shares)).collect::<Vec<_>>());
     let members = members.unwrap_or_default();
@@ -225,7 +262,8 @@ async fn run(args: &UpArgs, plan: &Plan, mut interrupted: Shutdown) -> anyhow::R
     tell(&format!("testnet in {}", testnet.layout.dir().display()));
     let mut observer = Observer::new(&testnet.manifest)?;
     testnet.start_all(&[])?;
-    tell(&format!("{} processes started; Ctrl-C stops them", testnet.manifest.services().len()));
+    let processes = testnet.manifest.services().len() + testnet.manifest.networks.len();
+    tell(&format!("{processes} processes started; Ctrl-C stops them"));
 
     let mut all_well = true;
     let mut shown = false;
@@ -276,6 +314,9 @@ fn show(testnet: &Testnet, observer: &Observer) {
             tell(&format!("  network key  {}", hex::encode(&*pair.network)));
         }
         tell(&format!("  batches executed: {:?}", network.batches.iter().map(|id| id.0).collect::<Vec<_>>()));
+    }
+    for (network, address) in &testnet.manifest.network_addresses {
+        tell(&format!("{network}: what its sessions paid http://{address}/payments"));
     }
     for (number, entry) in testnet.manifest.validators.iter().enumerate() {
         let addresses = &entry.addresses;

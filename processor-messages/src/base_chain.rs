@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BaseBlock, Batch, BatchId, Burn, KeyPair, List, MAX_INSTRUCTIONS, NetworkBlockHash, Session,
+    BaseBlock, Batch, BatchId, Burn, Incarnation, KeyPair, List, MAX_INSTRUCTIONS, NetworkBlockHash, Session,
     TransactionId,
 };
 
@@ -50,6 +50,14 @@ pub enum ToProcessor {
         /// Payments asked of the network, in order.
         burns: List<Burn, MAX_INSTRUCTIONS>,
     },
+    /// Everything of the base chain follows again from its beginning, for a life of the processor's disk which asked
+    /// for it. What came before this message is of the middle, and comes again.
+    FromTheBeginning {
+        /// That life.
+        incarnation: Incarnation,
+        /// The last block which may have reached a former life.
+        through: BaseBlock,
+    },
 }
 
 /// From the processor.
@@ -68,5 +76,13 @@ pub enum FromProcessor {
         session: Session,
         /// The batch.
         batch: Batch,
+    },
+    /// A transaction which [`FromProcessor::BlockAcknowledged`] named is on the network: nobody needs its signature
+    /// any more. Said in the order in which the network has the session's transactions.
+    TransactionCompleted {
+        /// Whose key signed.
+        session: Session,
+        /// What is on the network.
+        id: TransactionId,
     },
 }

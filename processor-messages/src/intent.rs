@@ -4,7 +4,7 @@ use borsh::BorshSerialize;
 
 use crate::{
     Attempt, BaseBlock, BatchId, FromProcessor, Incarnation, Network, Participant, Session, ToProcessor,
-    TributaryBlock, Validator, base_chain, coordinator, encode, key_gen,
+    TransactionId, TributaryBlock, Validator, base_chain, coordinator, encode, key_gen,
     sign::{self, SigningId},
 };
 
@@ -61,6 +61,8 @@ enum Purpose {
     BlockAcknowledged(BaseBlock),
     Batch(Session, BatchId),
     Again(Incarnation, Box<Purpose>),
+    FromTheBeginning(Incarnation),
+    TransactionCompleted(Session, TransactionId),
 }
 
 impl ToProcessor {
@@ -103,6 +105,9 @@ impl ToProcessor {
                 P::SlashesReported(*session)
             }
             Self::BaseChain(base_chain::ToProcessor::Block { number, .. }) => P::Block(*number),
+            Self::BaseChain(base_chain::ToProcessor::FromTheBeginning { incarnation, .. }) => {
+                P::FromTheBeginning(*incarnation)
+            }
         }
     }
 }
@@ -146,6 +151,9 @@ impl FromProcessor {
             }
             Self::BaseChain(base_chain::FromProcessor::Batch { session, batch }) => {
                 P::Batch(*session, batch.id)
+            }
+            Self::BaseChain(base_chain::FromProcessor::TransactionCompleted { session, id }) => {
+                P::TransactionCompleted(*session, *id)
             }
         };
         Intent::new(network, &purpose)

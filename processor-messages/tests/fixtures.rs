@@ -51,7 +51,7 @@ fn no_fixture_is_without_its_variant() {
     assert_eq!(files, names);
 }
 
-/// Each outer variant holds each inner one: 10 messages to a processor, 13 from one.
+/// Each outer variant holds each inner one: 11 messages to a processor, 14 from one.
 #[test]
 fn the_fixtures_cover_every_pair_of_tags() {
     let tags = |encoded: Vec<Vec<u8>>| -> BTreeSet<(u8, u8)> {
@@ -62,8 +62,8 @@ fn the_fixtures_cover_every_pair_of_tags() {
     let expected = |counts: [u8; 4]| -> BTreeSet<(u8, u8)> {
         (0..).zip(counts).flat_map(|(outer, count)| (0..count).map(move |inner| (outer, inner))).collect()
     };
-    assert_eq!(to, expected([2, 3, 2, 3]));
-    assert_eq!(from, expected([5, 3, 3, 2]));
+    assert_eq!(to, expected([2, 3, 2, 4]));
+    assert_eq!(from, expected([5, 3, 3, 3]));
 }
 
 /// `MSG-5`: intents are bounded and, over all variants, directions and networks, unique.
@@ -82,7 +82,7 @@ fn intents_are_bounded_and_unique_across_variants_directions_and_networks() {
             assert!(seen.insert(intent.clone()), "{intent:?} appears twice");
         }
     }
-    assert_eq!(seen.len(), 3 * (10 + 13));
+    assert_eq!(seen.len(), 3 * (11 + 14));
 }
 
 /// `MSG-5`: sent again for another life of the disk, a message has another purpose.
@@ -98,5 +98,5 @@ fn each_life_of_a_disk_has_its_own_intents() {
             assert!(seen.insert(intent));
         }
     }
-    assert_eq!(seen.len(), 3 * 10);
+    assert_eq!(seen.len(), 3 * 11);
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! base chain's block -> entry -> handed over once its batch is verified -> processor
-//!                         └── kept: a processor which lost its disk gets all of them again
+//!                         └── kept: a processor which lost its disk gets FromTheBeginning and all of them again
 //! ```
 //!
 //! A burn may pay out only what a batch minted which our own processor made as well, so an entry waits for
@@ -11,7 +11,8 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{
-    BatchId, Incarnation, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode, encode,
+    BaseBlock, BatchId, Incarnation, Network, ToProcessor, base_chain, codec::MAX_MESSAGE_BYTES, decode,
+    encode,
 };
 
 use crate::{Error, Step, batch, outbox};
@@ -28,6 +29,10 @@ struct State {
     entries: u64,
     handed_over: u64,
     incarnation: Incarnation,
+    /// `FromTheBeginning` is still to be said to this incarnation.
+    to_announce: bool,
+    /// The last block which was handed over to any incarnation.
+    through: BaseBlock,
 }
 
 const ENTRIES: Table<(Network, u64), Entry> = Table::new("feed/entry");
@@ -60,7 +65,7 @@ fn due(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Entry>, Sto
 
 /// Whether anything may be handed over now.
 pub(crate) fn owes(db: &(impl Read + ?Sized), network: Network) -> Result<bool, StoreError> {
-    Ok(due(db, network)?.is_some())
+    Ok(state(db, network)?.to_announce || due(db, network)?.is_some())
 }
 
 /// Hands over what may be: all up to the first entry whose batch is not verified, while there is room. The feed
@@ -70,10 +75,23 @@ pub(crate) fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error
         return Ok(());
     }
     let mut room = outbox::Room::default();
-    while let Some(entry) = due(step.txn, network)? {
-        let mut state = state(step.txn, network)?;
-        if !room.send(step, network, state.incarnation, &message(&entry)?)? {
+    let mut state = state(step.txn, network)?;
+    if state.to_announce {
+        let (incarnation, through) = (state.incarnation, state.through);
+        let message = base_chain::ToProcessor::FromTheBeginning { incarnation, through };
+        if !room.send(step, network, incarnation, &ToProcessor::BaseChain(message))? {
             return Ok(());
+        }
+        state.to_announce = false;
+        STATES.put(step.txn, &network, &state);
+    }
+    while let Some(entry) = due(step.txn, network)? {
+        let message = message(&entry)?;
+        if !room.send(step, network, state.incarnation, &message)? {
+            return Ok(());
+        }
+        if let ToProcessor::BaseChain(base_chain::ToProcessor::Block { number, .. }) = message {
+            state.through = state.through.max(number);
         }
         state.handed_over = state.handed_over.saturating_add(1);
         STATES.put(step.txn, &network, &state);
@@ -81,13 +99,13 @@ pub(crate) fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error
     Ok(())
 }
 
-/// Hands everything over again, once for each life of the processor's disk.
+/// Hands everything over again, once for each life of the processor's disk (`COORD-10`).
 pub(crate) fn resend(step: &mut Step<'_>, network: Network, incarnation: Incarnation) -> Result<(), Error> {
     let former = state(step.txn, network)?;
     if incarnation <= former.incarnation {
         return Ok(());
     }
-    STATES.put(step.txn, &network, &State { handed_over: 0, incarnation, ..former });
+    STATES.put(step.txn, &network, &State { handed_over: 0, incarnation, to_announce: true, ..former });
     deliver(step, network)
 }
 

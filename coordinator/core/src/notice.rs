@@ -1,7 +1,8 @@
 //! What a step decided, for logs and metrics. Rules never read notices.
 
 use processor_messages::{
-    Attempt, BaseBlock, BaseBlockHash, BatchId, Network, Participant, TributaryBlock, Validator, ValidatorSet,
+    Attempt, BaseBlock, BaseBlockHash, BatchId, Network, Participant, TransactionId, TributaryBlock,
+    Validator, ValidatorSet,
 };
 
 use crate::{
@@ -58,6 +59,7 @@ pub enum Event {
     BatchExpected { batch: BatchId },
     BatchSigned { batch: BatchId },
     BurnsRelayed { block: BaseBlock, burns: usize },
+    TransactionCompleted { id: TransactionId },
     Participation { validator: Validator, weight: u16, needed: u16 },
     KeyPairGenerated,
     KeyGenerationFailed { reason: String },
@@ -105,6 +107,7 @@ impl Event {
             Self::BatchExpected { .. } => "our processor made a batch",
             Self::BatchSigned { .. } => "a batch is signed",
             Self::BurnsRelayed { .. } => "burns were handed to the processor",
+            Self::TransactionCompleted { .. } => "the network has a transaction of the set",
             Self::Participation { .. } => "a participation was ordered",
             Self::KeyPairGenerated => "our processor generated the key pair",
             Self::KeyGenerationFailed { .. } => "our processor could not complete the key generation",

@@ -187,6 +187,12 @@ fn base_chain(
     use base_chain::FromProcessor as M;
     match message {
         M::Batch { session, batch } => batch::expected(step, network, session, &batch),
+        M::TransactionCompleted { session, id } => {
+            let Some(SetRecord { spec, .. }) = live(step, network, session)? else { return Ok(()) };
+            own::provide(step, spec.genesis, &Provided::TransactionCompleted { id })?;
+            step.notice(Notice::of_set(spec.set(), Event::TransactionCompleted { id }));
+            Ok(())
+        }
         M::BlockAcknowledged { block, transactions } => {
             let mut sessions: Vec<Session> = transactions.iter().map(|(session, _)| *session).collect();
             sessions.sort_unstable();

@@ -134,6 +134,13 @@ pub(crate) fn to_processor() -> Vec<(&'static str, ToProcessor)> {
                 }]),
             }),
         ),
+        (
+            "to_base_chain_from_the_beginning",
+            ToProcessor::BaseChain(base_chain::ToProcessor::FromTheBeginning {
+                incarnation: Incarnation(7),
+                through: BaseBlock(12),
+            }),
+        ),
     ]);
     all
 }
@@ -249,6 +256,13 @@ pub(crate) fn from_processor() -> Vec<(&'static str, FromProcessor)> {
             FromProcessor::BaseChain(base_chain::FromProcessor::Batch {
                 session: Session(3),
                 batch: batch(),
+            }),
+        ),
+        (
+            "from_base_chain_transaction_completed",
+            FromProcessor::BaseChain(base_chain::FromProcessor::TransactionCompleted {
+                session: Session(3),
+                id: TransactionId([12; 32]),
             }),
         ),
     ]);

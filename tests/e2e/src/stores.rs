@@ -10,7 +10,10 @@ use simulated_processor::{
     Config,
     dkg::Keys,
     external_network::ExternalNetwork,
-    rules::{Identity, key_gen},
+    rules::{
+        Identity, key_gen,
+        payments::{self, Standing},
+    },
     secrets,
 };
 use tributary::{DECIDED, Transaction, chain};
@@ -39,6 +42,13 @@ pub fn processor_keys(layout: &Layout, validator: usize, network: Network) -> Op
         let keys = key_gen::load_keys(db, &me, Session(0)).expect("readable keys")?;
         Some((pair, keys))
     })
+}
+
+/// How the payments of each session stand in a stopped processor.
+pub fn processor_payments(layout: &Layout, validator: usize, network: Network) -> Vec<Standing> {
+    let data = layout.service(validator, Service::Processor(network)).join("data");
+    let store = DiskStore::open(data).expect("the store of a stopped processor");
+    store.read(|db| payments::standings(db)).expect("a readable store")
 }
 
 /// One slot of a validator on a tributary: its order and nonce.

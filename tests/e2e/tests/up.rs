@@ -119,7 +119,7 @@ fn a_dead_child_is_named_with_its_command_and_sigterm_stops_the_others() {
     let mut program = up(&["--dir", &path, "--networks", "1", "--block-time", "500ms", "--json"]);
     program.line(&["set declared"]);
     let running = children(program.id());
-    assert_eq!(running.len(), 12);
+    assert_eq!(running.len(), 13);
     let config = Layout::new(&path).config(2, Service::Coordinator).display().to_string();
     let (killed, _) = running.iter().find(|(_, command)| command.contains(&config)).unwrap();
     kill_process(pid(*killed), Signal::KILL).unwrap();
@@ -191,7 +191,7 @@ fn until_first_batch_prints_one_true_object_and_leaves_no_process() {
     let mut program = up(&[&same[..], &["--until", "first-batch", "--json"]].concat());
     program.line(&["set declared"]);
     let running = children(program.id());
-    assert_eq!(running.len(), 12);
+    assert_eq!(running.len(), 13);
     let Ended { code, stdout, stderr } = program.end();
     assert_eq!(code, Some(0), "{stderr:#?}");
     assert_gone(&running);

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use clap::{Parser, Subcommand, ValueEnum};
 use coordinator_startup::{Failure, run_to_signal};
 
-use crate::{Config, dkg::KeyGeneration, secrets, start};
+use crate::{Config, dkg::KeyGeneration, ledger, secrets, start};
 
 /// A processor with a real DKG, real FROST signing and a simulated external network.
 #[derive(Parser, Debug)]
@@ -43,6 +43,12 @@ pub enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Run a simulated network: what the accounts of its sessions paid.
+    Network {
+        /// The network's configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Check the configuration and the keys, and print the public bundle.
     Check {
         /// The configuration file.
@@ -57,6 +63,7 @@ pub fn main(arguments: Arguments, dkg: Arc<dyn KeyGeneration>) -> ExitCode {
     let done = match arguments.command {
         Command::Init { config } => Config::read(&config).and_then(|c| start::init(&c)).map(|b| print(&b)),
         Command::Check { config } => Config::read(&config).and_then(|c| check(&c)).map(|b| print(&b)),
+        Command::Network { config } => run_to_signal(1, |shutdown| ledger::server::run(&config, shutdown)),
         Command::Run { config } => run_to_signal(1, |shutdown| start::run(&config, dkg, shutdown)),
     };
     match done {

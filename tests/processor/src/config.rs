@@ -16,6 +16,7 @@
 //! service_key = "…"                   # the coordinator's public service key; empty until it is known
 //!
 //! [external_network]
+//! url = "http://127.0.0.1:8090"       # the process which holds its payments
 //! start_unix_ms = 1700000000000       # the same for all processors of the network
 //! block_interval_ms = 2000
 //! blocks_between_deposits = 3
@@ -57,6 +58,8 @@ pub struct Config {
     pub coordinator_url: String,
     /// The coordinator's public service key; `None` if left empty, which only `init` accepts.
     pub coordinator_key: Option<PublicKey>,
+    /// Where the simulated network's payments are.
+    pub network_url: String,
     /// The simulated network's pace.
     pub pace: Pace,
 }
@@ -88,6 +91,7 @@ struct Coordinator {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExternalNetwork {
+    url: String,
     start_unix_ms: u64,
     block_interval_ms: u64,
     blocks_between_deposits: u64,
@@ -118,6 +122,7 @@ impl Config {
             embedded_keys_file: folder.join(file.embedded_keys_file),
             service_keys_file: folder.join(file.service_keys_file),
             passphrase_file: folder.join(file.passphrase_file),
+            network_url: file.external_network.url,
             pace: Pace {
                 start_unix_ms: file.external_network.start_unix_ms,
                 block_interval_ms: file.external_network.block_interval_ms,
@@ -132,6 +137,9 @@ fn check(source: &ConfigFile, file: &File) -> Result<(), Failure> {
     let network = &file.external_network;
     if !is_url(&file.coordinator.url) {
         return Err(source.wrong("coordinator.url", "write http://host:port of the coordinator's queue"));
+    }
+    if !is_url(&network.url) {
+        return Err(source.wrong("external_network.url", "write http://host:port of the simulated network"));
     }
     if !(1..=64).contains(&file.chain_id.len()) {
         return Err(source.wrong("chain_id", "write the base chain's name, 1 to 64 bytes"));

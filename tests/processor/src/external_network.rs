@@ -7,15 +7,17 @@
 //!
 //! It replaces a full node, not the processor's duty: what a processor makes of a block is real. A block's hash
 //! carries its number in the first eight bytes, so that a processor which sees a hash on the base chain finds the
-//! block. There are no forks.
+//! block. There are no forks. What its accounts pay is no function of the time, and is the [`ledger`](crate::ledger).
 //!
 //! Anybody can spend what is deposited: an account's secret key is a hash of the seed ([`ExternalNetwork::account_key`]),
-//! so that a test can burn it again.
+//! so that a test can burn it again ([`ExternalNetwork::burn`]).
 
 use blake2::{Blake2b, Blake2b512, Digest, digest::consts::U32};
+use coordinator_base_chain::{Call, SignedCall, Transaction};
 use coordinator_keys::SecretKey;
 use processor_messages::{
-    Account, Amount, Batch, BatchId, ChainGenesis, Instruction, List, Network, NetworkBlockHash,
+    Account, Amount, Batch, BatchId, Burn, ChainGenesis, Instruction, KeyBytes, List, Network,
+    NetworkBlockHash,
 };
 
 /// The most deposits in one block.
@@ -105,27 +107,51 @@ impl ExternalNetwork {
         SecretKey::from_bytes(&bytes).expect("a scalar below 2^248, zero with probability 2^-248")
     }
 
+    /// Who gets a deposit on the base chain, and how much; `None` if the block has no such deposit.
+    pub fn deposit(&self, number: u64, index: u16) -> Option<(Account, Amount)> {
+        (index < self.deposits(number)).then(|| self.minted(number, index))
+    }
+
+    fn minted(&self, number: u64, index: u16) -> (Account, Amount) {
+        let [a, b, ..] = self.digest("amount", number, index);
+        let amount = Amount(1_000 + u64::from(u16::from_le_bytes([a, b])));
+        (Account(self.account_key(number, index).public().to_bytes()), amount)
+    }
+
+    /// A burn of what a deposit minted, to be submitted to the base chain `chain`, and the burn as its event will name
+    /// it. The account's `nonce` is the number of its burns before, and it must hold `amount`: the batch of the deposit
+    /// must have been executed.
+    pub fn burn(
+        &self,
+        chain: ChainGenesis,
+        (number, index): (u64, u16),
+        nonce: u64,
+        (amount, destination): (Amount, KeyBytes),
+    ) -> (Transaction, Burn) {
+        let key = self.account_key(number, index);
+        let from = Account(key.public().to_bytes());
+        let burn = Burn { from, amount, destination: destination.clone() };
+        let call = Call::Burn { network: self.network, amount, destination };
+        (Transaction::Call(SignedCall::sign(&key, chain, nonce, call)), burn)
+    }
+
     fn deposits(&self, number: u64) -> u16 {
         let every = self.pace.blocks_between_deposits.max(1);
         if number.is_multiple_of(every) { self.pace.deposits.min(MAX_DEPOSITS) } else { 0 }
     }
 
-    /// What a block asks of the base chain, as the batch `id`; `None` if it holds no deposit.
+    /// What a block asks of the base chain, as the batch `id`: without instructions if it holds no deposit.
     ///
     /// # Panics
     /// Never: a block has fewer deposits than a batch has instructions.
-    pub fn batch(&self, number: u64, id: BatchId) -> Option<Batch> {
+    pub fn batch(&self, number: u64, id: BatchId) -> Batch {
         let deposits = self.deposits(number);
         let mint = |index| {
-            let [a, b, ..] = self.digest("amount", number, index);
-            Instruction::Mint {
-                to: Account(self.account_key(number, index).public().to_bytes()),
-                amount: Amount(1_000 + u64::from(u16::from_le_bytes([a, b]))),
-            }
+            let (to, amount) = self.minted(number, index);
+            Instruction::Mint { to, amount }
         };
         let instructions = List::new((0..deposits).map(mint).collect()).expect("at most 256 deposits");
-        let block = self.hash(number);
-        (deposits > 0).then_some(Batch { network: self.network, id, block, instructions })
+        Batch { network: self.network, id, block: self.hash(number), instructions }
     }
 }
 
@@ -162,9 +188,25 @@ mod tests {
     #[test]
     fn deposits_come_at_their_pace() {
         let network = network("a");
-        let with: Vec<u64> = (0..10).filter(|n| network.batch(*n, BatchId(0)).is_some()).collect();
+        let with: Vec<u64> =
+            (0..10).filter(|n| !network.batch(*n, BatchId(0)).instructions.is_empty()).collect();
         assert_eq!(with, [0, 3, 6, 9]);
-        assert_eq!(network.batch(3, BatchId(0)).unwrap().instructions.len(), 2);
+        assert_eq!(network.batch(3, BatchId(0)).instructions.len(), 2);
+    }
+
+    #[test]
+    fn what_a_deposit_minted_can_be_burnt_by_its_account() {
+        let network = network("a");
+        let (account, amount) = network.deposit(3, 1).unwrap();
+        let minted = network.batch(3, BatchId(0)).instructions[1].clone();
+        assert_eq!(minted, Instruction::Mint { to: account, amount });
+        assert_eq!((network.deposit(3, 2), network.deposit(4, 0)), (None, None));
+        let destination = KeyBytes::new(vec![1, 2]).unwrap();
+        let chain = ChainGenesis([1; 32]);
+        let (transaction, burn) = network.burn(chain, (3, 1), 0, (amount, destination.clone()));
+        assert_eq!(burn, Burn { from: account, amount, destination });
+        let Transaction::Call(call) = transaction else { panic!("a call") };
+        assert!(call.account == account && call.verify(chain));
     }
 
     #[test]
@@ -181,6 +223,6 @@ mod tests {
         let pace =
             Pace { start_unix_ms: 0, block_interval_ms: 1, blocks_between_deposits: 1, deposits: u16::MAX };
         let network = ExternalNetwork::new(ChainGenesis([1; 32]), "sixteen-letters-".parse().unwrap(), pace);
-        assert!(encode(&network.batch(1, BatchId(0)).unwrap()).len() <= MAX_BATCH_BYTES);
+        assert!(encode(&network.batch(1, BatchId(0))).len() <= MAX_BATCH_BYTES);
     }
 }

@@ -1,34 +1,38 @@
-//! FROST with the base key, for each own key share: deterministic in a stored seed, so that a restart
-//! continues an attempt with the same nonces and the same bytes.
+//! FROST with a session's key, for each own key share: deterministic in a stored seed, so that a restart continues
+//! an attempt with the same nonces and the same bytes.
 //!
 //! ```text
-//! preprocess(keys, seeds)                              -> one piece for each own key share
-//! share(keys, seeds, everybody's preprocesses, msg)    -> one piece for each own key share, or a culprit
-//! complete(..., everybody's shares)                    -> the signature, or a culprit
+//! preprocess(seeds)                              -> one piece for each own key share
+//! share(seeds, everybody's preprocesses, msg)    -> one piece for each own key share, or a culprit
+//! complete(..., everybody's shares)              -> the signature, or a culprit
 //! ```
 //!
-//! RFC 9591, ristretto255 with SHA-512, in `modular-frost`. What callers uphold: a seed is used with one message
-//! and one list of preprocesses, ever.
+//! RFC 9591 in `modular_frost`: the base key signs in the suite ristretto255, a network's key in that of its curve,
+//! secp256k1 or ed25519. What callers uphold: a seed is used with one key, one message and one list of preprocesses,
+//! ever.
 
 use std::collections::HashMap;
 
-use coordinator_base_chain::signing::{self, SetSchnorr};
+use coordinator_base_chain::NetworkCurve;
 use dkg::ThresholdKeys;
 use modular_frost::{
     FrostError,
-    curve::Ristretto,
+    algorithm::{Hram, IetfSchnorr, SchnorrSignature},
+    curve::{Curve, Ed25519, IetfEd25519Hram, IetfRistrettoHram, IetfSecp256k1Hram, Ristretto, Secp256k1},
     sign::{
         AlgorithmSignMachine, AlgorithmSignatureMachine, CachedPreprocess, SignMachine, SignatureMachine,
         Writable,
     },
 };
-use processor_messages::{BaseSignature, Participant, SigningPiece};
+use processor_messages::{Participant, SigningPiece};
 use zeroize::Zeroizing;
+
+use crate::dkg::NetworkKeys;
 
 /// What the nonces of one key share in one attempt are derived from.
 pub type Seed = Zeroizing<[u8; 32]>;
-/// One key share's base key.
-pub type BaseKeys = ThresholdKeys<Ristretto>;
+/// Signing data by participant.
+pub type Pieces = [(Participant, SigningPiece)];
 
 /// Why an attempt does not go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -41,11 +45,119 @@ pub enum FrostFailure {
     Unusable(&'static str),
 }
 
-type Machine = AlgorithmSignMachine<Ristretto, SetSchnorr>;
-type Completing = AlgorithmSignatureMachine<Ristretto, SetSchnorr>;
+/// A curve with its challenge, as RFC 9591 has them.
+trait Suite: Curve {
+    type Challenge: Hram<Self>;
+}
 
-/// The participant whose key share this is.
-pub fn participant(keys: &BaseKeys) -> Participant {
+impl Suite for Ristretto {
+    type Challenge = IetfRistrettoHram;
+}
+
+impl Suite for Secp256k1 {
+    type Challenge = IetfSecp256k1Hram;
+}
+
+impl Suite for Ed25519 {
+    type Challenge = IetfEd25519Hram;
+}
+
+type Schnorr<C> = IetfSchnorr<C, <C as Suite>::Challenge>;
+type Machine<C> = AlgorithmSignMachine<C, Schnorr<C>>;
+type Completing<C> = AlgorithmSignatureMachine<C, Schnorr<C>>;
+
+/// Our key shares of the key which signs something: one each, in the order of their indices.
+pub enum SigningKeys {
+    /// The base key, or keys on Ristretto.
+    Ristretto(Vec<ThresholdKeys<Ristretto>>),
+    /// A network's key on secp256k1.
+    Secp256k1(Vec<ThresholdKeys<Secp256k1>>),
+    /// A network's key on Ed25519.
+    Ed25519(Vec<ThresholdKeys<Ed25519>>),
+}
+
+impl From<NetworkKeys> for SigningKeys {
+    fn from(keys: NetworkKeys) -> Self {
+        match keys {
+            NetworkKeys::Secp256k1(keys) => Self::Secp256k1(keys),
+            NetworkKeys::Ed25519(keys) => Self::Ed25519(keys),
+        }
+    }
+}
+
+macro_rules! with {
+    ($keys:expr, |$of_curve:ident| $then:expr) => {
+        match $keys {
+            SigningKeys::Ristretto($of_curve) => $then,
+            SigningKeys::Secp256k1($of_curve) => $then,
+            SigningKeys::Ed25519($of_curve) => $then,
+        }
+    };
+}
+
+impl SigningKeys {
+    /// Whether we hold no key share.
+    pub fn is_empty(&self) -> bool {
+        with!(self, |keys| keys.is_empty())
+    }
+
+    /// The participants whose key shares these are.
+    pub fn participants(&self) -> Vec<Participant> {
+        with!(self, |keys| keys.iter().map(participant).collect())
+    }
+
+    /// Our preprocesses, in the order of the key shares.
+    pub fn preprocess(&self, seeds: &[Seed]) -> Vec<SigningPiece> {
+        with!(self, |keys| keys.iter().zip(seeds).map(|(keys, seed)| machine(keys, seed).1).collect())
+    }
+
+    /// Our shares, in the order of the key shares.
+    ///
+    /// # Errors
+    /// [`FrostFailure`]; the seeds are then still unused.
+    pub fn share(
+        &self,
+        seeds: &[Seed],
+        preprocesses: &Pieces,
+        message: &[u8],
+    ) -> Result<Vec<SigningPiece>, FrostFailure> {
+        with!(self, |keys| share(keys, seeds, preprocesses, message))
+    }
+
+    /// The signature, R and s, from the shares of the participants whose preprocesses were signed with.
+    ///
+    /// # Errors
+    /// [`FrostFailure`].
+    pub fn complete(
+        &self,
+        seeds: &[Seed],
+        preprocesses: &Pieces,
+        shares: &Pieces,
+        message: &[u8],
+    ) -> Result<Vec<u8>, FrostFailure> {
+        with!(self, |keys| complete(keys, seeds, (preprocesses, shares), message))
+    }
+}
+
+/// Whether a network's key signed a message; variable time, as nothing is secret. False for bytes which are no key
+/// or no signature.
+#[must_use]
+pub fn verify(curve: NetworkCurve, key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let verified = match curve {
+        NetworkCurve::Secp256k1 => verify_on::<Secp256k1>(key, message, signature),
+        NetworkCurve::Ed25519 => verify_on::<Ed25519>(key, message, signature),
+    };
+    verified.unwrap_or(false)
+}
+
+fn verify_on<C: Suite>(mut key: &[u8], message: &[u8], mut signature: &[u8]) -> Option<bool> {
+    let group = <C as Curve>::read_G(&mut key).ok()?;
+    let schnorr = SchnorrSignature::<C>::read(&mut signature).ok()?;
+    let challenge = C::Challenge::hram(&schnorr.R, &group, message);
+    Some(key.is_empty() && signature.is_empty() && schnorr.verify(group, challenge))
+}
+
+fn participant<C: Curve>(keys: &ThresholdKeys<C>) -> Participant {
     theirs(keys.params().i())
 }
 
@@ -58,25 +170,20 @@ fn ours(participant: Participant) -> dkg::Participant {
 }
 
 fn piece(bytes: Vec<u8>) -> SigningPiece {
-    SigningPiece::new(bytes).expect("a preprocess or share is 64 or 32 bytes")
+    SigningPiece::new(bytes).expect("a preprocess has at most 66 bytes, a share 32")
 }
 
-fn machine(keys: &BaseKeys, seed: &Seed) -> (Machine, SigningPiece) {
+fn machine<C: Suite>(keys: &ThresholdKeys<C>, seed: &Seed) -> (Machine<C>, SigningPiece) {
     let cached = CachedPreprocess(seed.clone());
-    let (machine, preprocess) = Machine::from_cache(signing::algorithm(), keys.clone(), cached);
+    let (machine, preprocess) = Machine::<C>::from_cache(Schnorr::<C>::ietf(), keys.clone(), cached);
     (machine, piece(preprocess.serialize()))
 }
 
-/// Our preprocesses, in the order of the key shares.
-pub fn preprocess(keys: &[BaseKeys], seeds: &[Seed]) -> Vec<SigningPiece> {
-    keys.iter().zip(seeds).map(|(keys, seed)| machine(keys, seed).1).collect()
-}
-
 /// Whether the list can be signed with: at least t distinct participants of `1..=n`, ascending, our own among them.
-///
-/// # Errors
-/// [`FrostFailure::Unusable`].
-pub fn check_participants<T>(keys: &[BaseKeys], pieces: &[(Participant, T)]) -> Result<(), FrostFailure> {
+fn check_participants<C: Curve, T>(
+    keys: &[ThresholdKeys<C>],
+    pieces: &[(Participant, T)],
+) -> Result<(), FrostFailure> {
     let Some(params) = keys.first().map(ThresholdKeys::params) else {
         return Err(FrostFailure::Unusable("we hold no key share"));
     };
@@ -96,12 +203,12 @@ pub fn check_participants<T>(keys: &[BaseKeys], pieces: &[(Participant, T)]) -> 
 }
 
 /// Signs with one key share, whose index must be among the participants.
-fn sign(
-    keys: &BaseKeys,
+fn sign<C: Suite>(
+    keys: &ThresholdKeys<C>,
     seed: &Seed,
-    preprocesses: &[(Participant, SigningPiece)],
+    preprocesses: &Pieces,
     message: &[u8],
-) -> Result<(Completing, SigningPiece), FrostFailure> {
+) -> Result<(Completing<C>, SigningPiece), FrostFailure> {
     let (machine, _) = machine(keys, seed);
     let mut others = HashMap::with_capacity(preprocesses.len());
     for (other, bytes) in preprocesses.iter().filter(|(p, _)| *p != participant(keys)) {
@@ -113,14 +220,10 @@ fn sign(
     Ok((machine, piece(share.serialize())))
 }
 
-/// Our shares, in the order of the key shares.
-///
-/// # Errors
-/// [`FrostFailure`]; the seeds are then still unused.
-pub fn share(
-    keys: &[BaseKeys],
+fn share<C: Suite>(
+    keys: &[ThresholdKeys<C>],
     seeds: &[Seed],
-    preprocesses: &[(Participant, SigningPiece)],
+    preprocesses: &Pieces,
     message: &[u8],
 ) -> Result<Vec<SigningPiece>, FrostFailure> {
     check_participants(keys, preprocesses)?;
@@ -128,17 +231,12 @@ pub fn share(
     signed.map(|signed| signed.map(|(_, share)| share)).collect()
 }
 
-/// The signature, from the shares of the participants whose preprocesses were signed with.
-///
-/// # Errors
-/// [`FrostFailure`].
-pub fn complete(
-    keys: &[BaseKeys],
+fn complete<C: Suite>(
+    keys: &[ThresholdKeys<C>],
     seeds: &[Seed],
-    preprocesses: &[(Participant, SigningPiece)],
-    shares: &[(Participant, SigningPiece)],
+    (preprocesses, shares): (&Pieces, &Pieces),
     message: &[u8],
-) -> Result<BaseSignature, FrostFailure> {
+) -> Result<Vec<u8>, FrostFailure> {
     check_participants(keys, preprocesses)?;
     if !preprocesses.iter().map(|(p, _)| p).eq(shares.iter().map(|(p, _)| p)) {
         return Err(FrostFailure::Unusable("the shares are not those of the participants"));
@@ -154,7 +252,7 @@ pub fn complete(
         let read = machine.read_share(&mut reader).ok().filter(|_| reader.is_empty());
         others.insert(ours(*other), read.ok_or(FrostFailure::Invalid(*other))?);
     }
-    machine.complete(others).map(|signature| signing::to_signature(&signature)).map_err(failure)
+    machine.complete(others).map(|signature| signature.serialize()).map_err(failure)
 }
 
 /// Exhaustive, so that a new error forces the question of who must act.

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! coordinator's queue --service::receive--> rules --letters--> service::send --> coordinator's queue
-//!                                            ^  ^
-//!            service::work (dkg, seconds) ---+  +--- service::scan (external_network, the time)
+//!                                           ^ ^ ^  `-payments-> service::pay ------.
+//!            service::work (dkg, seconds) --' | '-- service::watch <---- ledger <--'
+//!                                             '-- service::scan (external_network, the time)
 //! ```
 //!
 //! One process for each validator and network. It holds the embedded secrets and the secret shares; the coordinator
 //! never sees either. It generates keys with the other processors of its network by `dkg-evrf`, makes batches of its
-//! network's deposits, and signs with the base key by FROST.
+//! network's deposits, pays out what the base chain burns, and signs with both keys by FROST.
 //!
-//! What it deliberately does not do: it watches no real network (see [`external_network`]), pays nothing out, and has
-//! no way to hand over coins from one set to the next.
+//! What it deliberately does not do: it watches no real network (see [`external_network`] and [`ledger`]): there are no
+//! forks, fees or balances, so a set has no coins to hand over to the next.
 //!
 //! What callers uphold: one process for each data directory and for each service key, and files of keys which are
 //! backed up: without the embedded keys a lost disk cannot be recovered.
@@ -23,6 +24,7 @@ pub mod config;
 pub mod dkg;
 pub mod external_network;
 pub mod frost;
+pub mod ledger;
 pub mod processor;
 pub mod rules;
 pub mod secrets;

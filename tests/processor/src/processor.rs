@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator_store::{Outbox, Store, StoreError};
-use processor_messages::{FromProcessor, Network, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
+use processor_messages::{FromProcessor, Network, Session, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
 use rand_core::OsRng;
 
 use crate::{
     dkg::{Context, KeyGenError, KeyGeneration, Keys},
+    ledger::{Ledger, Payment, SignedPayment},
     rules::{
         self, Error, Identity, LETTERS, Randomness, Step, batches,
         key_gen::{self, Job, Work},
+        payments::{self, Account, Standing},
     },
     secrets::EmbeddedSecrets,
 };
@@ -174,13 +176,63 @@ impl<S: Store> Processor<S> {
         self.step(step).map(|(_, commit)| commit)
     }
 
+    /// Which network's payments these are.
+    pub fn ledger(&self) -> Ledger {
+        self.me.ledger()
+    }
+
+    /// Signed payments which the network is to be given, durable all of them, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn payments(&self, limit: usize) -> Result<Vec<SignedPayment>, StoreError> {
+        self.store.read(|db| payments::waiting(db, limit))
+    }
+
+    /// The network has a payment.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn taken(&self, payment: &Payment) -> Result<S::Commit, Error> {
+        self.step(|step| payments::taken(step, payment)).map(|((), commit)| commit)
+    }
+
+    /// The accounts of which to ask the network what they paid, from which place on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn accounts(&self) -> Result<Vec<(Session, Account)>, StoreError> {
+        self.store.read(|db| payments::accounts(db))
+    }
+
+    /// Looks at what a session's account paid from a place on; true if anything came of it.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn seen(
+        &self,
+        session: Session,
+        from: u64,
+        paid: &[SignedPayment],
+    ) -> Result<(bool, S::Commit), Error> {
+        self.step(|step| payments::seen(step, session, from, paid))
+    }
+
+    /// How each session's payments stand.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn standings(&self) -> Result<Vec<Standing>, StoreError> {
+        self.store.read(|db| payments::standings(db))
+    }
+
     /// The key pair generated for a session, and whether the base chain has it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn key_pair(
         &self,
-        session: processor_messages::Session,
+        session: Session,
     ) -> Result<Option<(processor_messages::KeyPair, bool)>, StoreError> {
         self.store.read(|db| key_gen::key_pair(db, session))
     }
@@ -189,7 +241,7 @@ impl<S: Store> Processor<S> {
     ///
     /// # Errors
     /// [`Error`].
-    pub fn keys(&self, session: processor_messages::Session) -> Result<Option<Keys>, Error> {
+    pub fn keys(&self, session: Session) -> Result<Option<Keys>, Error> {
         self.store.read(|db| key_gen::load_keys(db, &self.me, session))
     }
 }

@@ -5,6 +5,8 @@
 //! send     letters -> queue -> removed
 //! work     next job -> blocking thread -> recorded          wakes send
 //! scan     the time -> network's blocks -> batches          wakes send
+//! pay      signed payments -> network -> removed            wakes watch
+//! watch    accounts -> network -> what they paid            wakes send, scan
 //! ```
 //!
 //! Facts travel through the store; a [`Notify`] only wakes a task. A failure is retried after a delay which doubles
@@ -24,14 +26,18 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{processor::Processor, rules::Error};
+use crate::{
+    ledger::{LedgerClient, LedgerError},
+    processor::Processor,
+    rules::Error,
+};
 
 /// How long one wait for the coordinator's next message takes.
 const POLL: Duration = Duration::from_secs(15);
 const MIN_DELAY: Duration = Duration::from_millis(100);
 /// The longest delay before a failed step is tried again.
 pub const MAX_DELAY: Duration = Duration::from_secs(5);
-/// How many letters are read at once.
+/// How many letters, or payments, are read at once.
 const LETTERS: usize = 16;
 
 /// Why a task's step failed.
@@ -46,6 +52,9 @@ pub enum TaskError {
     /// The coordinator's queue.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The network.
+    #[error(transparent)]
+    Network(#[from] LedgerError),
     /// A computation panicked, which is a defect of ours.
     #[error("a computation ended by a panic: {0}; it is tried again")]
     Panicked(String),
@@ -66,12 +75,15 @@ enum Task {
     Send,
     Work,
     Scan,
+    Pay,
+    Watch,
 }
 
 /// A running processor's parts.
 pub struct Service<S: Store> {
     processor: Processor<S>,
     client: Arc<Client>,
+    network: LedgerClient,
     wake: Arc<Wake>,
     block_interval: Duration,
 }
@@ -81,6 +93,8 @@ struct Wake {
     send: Notify,
     work: Notify,
     scan: Notify,
+    pay: Notify,
+    watch: Notify,
 }
 
 impl Wake {
@@ -88,6 +102,8 @@ impl Wake {
         self.send.notify_one();
         self.work.notify_one();
         self.scan.notify_one();
+        self.pay.notify_one();
+        self.watch.notify_one();
     }
 }
 
@@ -96,6 +112,7 @@ impl<S: Store> Clone for Service<S> {
         Self {
             processor: self.processor.clone(),
             client: self.client.clone(),
+            network: self.network.clone(),
             wake: self.wake.clone(),
             block_interval: self.block_interval,
         }
@@ -109,9 +126,14 @@ pub fn now_unix_ms() -> u64 {
 }
 
 impl<S: Store> Service<S> {
-    /// A processor which talks to its coordinator with `client`.
-    pub fn new(processor: Processor<S>, client: Client, block_interval: Duration) -> Self {
-        Self { processor, client: Arc::new(client), wake: Arc::default(), block_interval }
+    /// A processor which talks to its coordinator with `client` and to its network with `network`.
+    pub fn new(
+        processor: Processor<S>,
+        client: Client,
+        network: LedgerClient,
+        block_interval: Duration,
+    ) -> Self {
+        Self { processor, client: Arc::new(client), network, wake: Arc::default(), block_interval }
     }
 
     /// Runs until `shutdown` completes.
@@ -126,6 +148,8 @@ impl<S: Store> Service<S> {
                 self.forever(Task::Send),
                 self.forever(Task::Work),
                 self.forever(Task::Scan),
+                self.forever(Task::Pay),
+                self.forever(Task::Watch),
             )
         };
         tokio::select! {
@@ -194,12 +218,53 @@ impl<S: Store> Service<S> {
         Ok(Progress::Some)
     }
 
+    /// Gives the network the payments which wait for it.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn pay(&self) -> Result<Progress, TaskError> {
+        let payments = self.processor.payments(LETTERS)?;
+        if payments.is_empty() {
+            return Ok(Progress::None);
+        }
+        for signed in payments {
+            self.network.submit(&signed).await?;
+            self.processor.taken(&signed.payment)?.await?;
+        }
+        self.wake.watch.notify_one();
+        Ok(Progress::Some)
+    }
+
+    /// Looks at what the sessions' accounts paid.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn watch(&self) -> Result<Progress, TaskError> {
+        let mut progress = Progress::None;
+        for (session, account) in self.processor.accounts()? {
+            let paid = self.network.of_account(&account.key, account.next).await?;
+            if paid.is_empty() {
+                continue;
+            }
+            let (moved, commit) = self.processor.seen(session, account.next, &paid)?;
+            commit.await?;
+            if moved {
+                progress = Progress::Some;
+                self.wake.send.notify_one();
+                self.wake.scan.notify_one();
+            }
+        }
+        Ok(progress)
+    }
+
     async fn step(&self, task: Task) -> Result<Progress, TaskError> {
         match task {
             Task::Receive => self.receive().await,
             Task::Send => self.send().await,
             Task::Work => self.work().await,
             Task::Scan => self.scan().await,
+            Task::Pay => self.pay().await,
+            Task::Watch => self.watch().await,
         }
     }
 
@@ -238,6 +303,9 @@ impl<S: Store> Service<S> {
             Task::Work => self.wake.work.notified().await,
             // A block comes with time, and with the keys.
             Task::Scan => drop(timeout(self.block_interval, self.wake.scan.notified()).await),
+            Task::Pay => self.wake.pay.notified().await,
+            // Others pay too.
+            Task::Watch => drop(timeout(self.block_interval, self.wake.watch.notified()).await),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     dkg::KeyGeneration,
     external_network::ExternalNetwork,
+    ledger::LedgerClient,
     processor::Processor,
     rules::{self, Error, Identity, Owner},
     secrets::{self, Bundle},
@@ -134,8 +135,10 @@ pub async fn run(
     let client = Client::new(&config.coordinator_url, config.network, secrets.service, coordinator)
         .map_err(|error| Failure::config(error.to_string(), "correct coordinator.url"))?;
     let processor = Processor::new(store.clone(), me, secrets.embedded, dkg);
+    let network = LedgerClient::new(&config.network_url, processor.ledger())
+        .map_err(|error| Failure::config(error.to_string(), "correct external_network.url"))?;
     let interval = Duration::from_millis(config.pace.block_interval_ms);
-    Service::new(processor, client, interval).run(shutdown).await.map_err(task_failure)?;
+    Service::new(processor, client, network, interval).run(shutdown).await.map_err(task_failure)?;
     store.close().map_err(disk)?;
     tracing::info!(stage = "stopped", "processor stopped");
     Ok(())

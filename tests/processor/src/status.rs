@@ -4,7 +4,8 @@
 //! field `stage` is stable, and is what a testnet's display reads.
 
 use processor_messages::{
-    BaseBlock, BatchId, Incarnation, KeyPair, NetworkBlockHash, Participant, Session, Validator, sign::SignId,
+    BaseBlock, BatchId, Incarnation, KeyPair, NetworkBlockHash, Participant, Session, TransactionId,
+    Validator, sign::SignId,
 };
 
 /// One decision.
@@ -25,7 +26,13 @@ pub enum Notice {
     BatchMade { session: Session, batch: BatchId, instructions: usize },
     BatchExecuted { batch: BatchId },
     UnknownBlock { batch: BatchId, block: NetworkBlockHash },
-    Burns { block: BaseBlock, burns: usize },
+    Activation { session: Session, block: u64 },
+    OfTheMiddle,
+    FromTheBeginning { through: BaseBlock },
+    Planned { session: Session, block: BaseBlock, burns: usize, payments: usize },
+    Unpayable { block: BaseBlock, burns: usize },
+    Completed { session: Session, id: TransactionId },
+    NoPlan { session: Session, id: TransactionId },
     Signed { id: SignId },
     InvalidParticipant { id: SignId, participant: Participant },
     Refused { id: SignId, why: &'static str },
@@ -52,8 +59,13 @@ impl Notice {
             Self::BatchMade { .. }
             | Self::BatchExecuted { .. }
             | Self::UnknownBlock { .. }
-            | Self::Burns { .. }
-            | Self::Signed { .. }
+            | Self::Activation { .. }
+            | Self::OfTheMiddle
+            | Self::FromTheBeginning { .. } => self.log_network(),
+            Self::Planned { .. } | Self::Unpayable { .. } | Self::Completed { .. } | Self::NoPlan { .. } => {
+                self.log_payments()
+            }
+            Self::Signed { .. }
             | Self::InvalidParticipant { .. }
             | Self::Refused { .. }
             | Self::Ignored { .. } => self.log_signing(),
@@ -96,9 +108,21 @@ impl Notice {
         }
     }
 
-    fn log_signing(&self) {
+    fn log_network(&self) {
         use tracing::{debug, error, info, warn};
         match self {
+            Self::Activation { session, block } => {
+                info!(stage = "activation", %session, block, "a session will be in charge from this network block on");
+            }
+            Self::OfTheMiddle => {
+                debug!(
+                    stage = "of_the_middle",
+                    "our disk was lost; waiting for the base chain from its beginning"
+                );
+            }
+            Self::FromTheBeginning { through } => {
+                warn!(stage = "from_the_beginning", %through, "our disk was lost; the base chain follows again");
+            }
             Self::BatchMade { session, batch, instructions } => {
                 info!(stage = "batch_made", %session, %batch, instructions, "made a batch");
             }
@@ -108,9 +132,32 @@ impl Notice {
             Self::UnknownBlock { batch, block } => {
                 error!(stage = "unknown_block", %batch, %block, "an executed batch names a block which does not exist");
             }
-            Self::Burns { block, burns } => {
-                info!(stage = "burns", %block, burns, "burns are not paid out by the simulated network");
+            _ => {}
+        }
+    }
+
+    fn log_payments(&self) {
+        use tracing::{error, info, warn};
+        match self {
+            Self::Planned { session, block, burns, payments } => {
+                info!(stage = "planned", %session, %block, burns, payments, "burns are to be paid out");
             }
+            Self::Unpayable { block, burns } => {
+                error!(stage = "unpayable", %block, burns, "burns of a network which never had keys");
+            }
+            Self::Completed { session, id } => {
+                info!(stage = "completed", %session, %id, "the network has a payment");
+            }
+            Self::NoPlan { session, id } => {
+                warn!(stage = "no_plan", %session, %id, "a session's account paid what we did not plan");
+            }
+            _ => {}
+        }
+    }
+
+    fn log_signing(&self) {
+        use tracing::{debug, info, warn};
+        match self {
             Self::Signed { id } => info!(stage = "signed", ?id, "completed a signature"),
             Self::InvalidParticipant { id, participant } => {
                 warn!(stage = "invalid_participant", ?id, %participant, "a participant's signing data is invalid");

@@ -33,7 +33,7 @@ fn config(dir: &Path, chain: &str, network: &str) -> PathBuf {
          data_dir = \"data\"\nembedded_keys_file = \"embedded.keys\"\n\
          service_keys_file = \"{network}.keys\"\npassphrase_file = \"passphrase\"\n\n\
          [coordinator]\nurl = \"http://127.0.0.1:1\"\nservice_key = \"{key}\"\n\n\
-         [external_network]\nstart_unix_ms = 5\nblock_interval_ms = 2000\n\
+         [external_network]\nurl = \"http://127.0.0.1:1\"\nstart_unix_ms = 5\nblock_interval_ms = 2000\n\
          blocks_between_deposits = 3\ndeposits = 2\n",
         "01".repeat(32),
         chain.repeat(32),
@@ -118,7 +118,7 @@ fn what_an_operator_got_wrong_is_named_with_code_78() {
     let path = config(dir.path(), "11", "bitcoin");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("deposits = 2", "deposit = 2")).unwrap();
-    assert!(refused(dir.path(), 78).contains("processor.toml:19: unknown field `deposit`"));
+    assert!(refused(dir.path(), 78).contains("processor.toml:20: unknown field `deposit`"));
     fs::write(&path, text.replace(&"11".repeat(32), "")).unwrap();
     assert!(refused(dir.path(), 78).contains("chain is empty"));
 
@@ -143,4 +143,77 @@ fn a_processor_stops_when_asked_starts_again_after_a_kill_and_locks_its_director
 
     config(dir.path(), "22", "bitcoin");
     assert!(refused(dir.path(), 78).contains("belongs to validator"));
+}
+
+/// The generator of secp256k1: an account which nobody used.
+const ACCOUNT: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+
+fn network_config(dir: &Path, chain: &str) -> PathBuf {
+    let text = format!(
+        "network = \"bitcoin\"\ncurve = \"secp256k1\"\nchain = \"{}\"\n\
+         data_dir = \"payments\"\nlisten = \"127.0.0.1:0\"\n",
+        chain.repeat(32),
+    );
+    let path = dir.join("network.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn network(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulated-processor"));
+    command.arg("network").arg("--config").arg(dir.join("network.toml")).env_remove("RUST_LOG");
+    command
+}
+
+/// Starts a network; it, and where it listens.
+fn started_network(dir: &Path) -> (Child, String) {
+    let mut child = network(dir).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while log.read_line(&mut line).unwrap() > 0 {
+        if let Some((_, rest)) = line.split_once("address=") {
+            let address = rest.split_whitespace().next().unwrap().to_owned();
+            child.stderr = Some(log.into_inner());
+            return (child, address);
+        }
+        line.clear();
+    }
+    panic!("the network ended: {:?}", child.wait());
+}
+
+/// One request over a plain connection; the answer's body.
+fn ask(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn a_network_runs_starts_again_after_a_kill_and_names_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    network_config(dir.path(), "11");
+    let (mut child, address) = started_network(dir.path());
+    assert!(ask(&address, "/").contains("\"payments\":0"), "{}", ask(&address, "/"));
+    assert_eq!(ask(&address, &format!("/accounts/{ACCOUNT}/payments")), "[]");
+    signal(&child, "-KILL");
+    assert!(!child.wait().unwrap().success());
+    let (mut child, address) = started_network(dir.path());
+    assert_eq!(ask(&address, "/payments"), "[]");
+    signal(&child, "-TERM");
+    assert!(child.wait().unwrap().success());
+
+    let path = network_config(dir.path(), "22");
+    let refused = |part: &str| {
+        let output = network(dir.path()).output().unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{log}");
+        assert!(log.contains(part) && !log.contains("panicked"), "{log}");
+    };
+    refused("is not of network bitcoin of this chain");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("listen", "lisen")).unwrap();
+    refused("network.toml:5: unknown field `lisen`");
 }

@@ -7,17 +7,19 @@ use std::{
 
 use base_chain_node::application::BaseInput;
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use coordinator_base_chain::Transaction;
 use coordinator_core::session;
 use coordinator_message_queue::{Direction, queue};
-use coordinator_store::Store;
+use coordinator_store::{MemoryStore, Store};
 use processor_messages::{
-    BaseBlock, FromProcessor, Genesis, Intent, List, SigningPiece, ToProcessor, Validator,
-    codec::MAX_MESSAGE_BYTES, decode, encode, key_gen, sign,
+    Amount, BaseBlock, Burn, FromProcessor, Genesis, Intent, KeyBytes, List, SigningPiece, ToProcessor,
+    Validator, codec::MAX_MESSAGE_BYTES, decode, encode, key_gen, sign,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{RngCore, SeedableRng};
 use simulated_processor::{
     dkg::{Context, KeyGenError, dealt},
+    ledger::{self, SignedPayment},
     processor::Done,
 };
 use tributary::{ChainInput, DECIDED, Input, Output, Timer};
@@ -124,6 +126,8 @@ pub struct World {
     bases: Vec<Base>,
     coordinators: Vec<CoordinatorNode>,
     processors: Vec<ProcessorNode>,
+    /// What each network's accounts paid, by number.
+    ledgers: Vec<MemoryStore>,
     questions: BTreeMap<u64, Place>,
     next_question: u64,
     apart: BTreeSet<usize>,
@@ -151,6 +155,7 @@ impl World {
             bases: (0..setting.keys.len()).map(Base::new).collect(),
             coordinators: Vec::new(),
             processors: Vec::new(),
+            ledgers: networks.iter().map(|_| MemoryStore::default()).collect(),
             questions: BTreeMap::new(),
             next_question: 0,
             apart: BTreeSet::new(),
@@ -780,8 +785,14 @@ impl World {
 
     fn wake_processor(&mut self, index: usize) {
         let life = self.processors[index].disk.life;
-        let turns: [fn(&mut Self, usize); 4] =
-            [Self::deliver_message, Self::send_letter, Self::begin_job, Self::scan_network];
+        let turns: [fn(&mut Self, usize); 6] = [
+            Self::deliver_message,
+            Self::send_letter,
+            Self::begin_job,
+            Self::scan_network,
+            Self::pay,
+            Self::watch_accounts,
+        ];
         for turn in turns {
             turn(self, index);
             if self.processors[index].disk.life != life {
@@ -911,6 +922,80 @@ impl World {
             Ok((false, commit)) => drop(commit),
             Err(error) => self.processor_failed(index, &error),
         }
+    }
+
+    /// Hands the network a payment which a processor's set signed; the answer may be lost.
+    fn pay(&mut self, index: usize) {
+        let node = &self.processors[index];
+        let Some(processor) = node.processor.clone().filter(|_| !node.disk.syncing) else { return };
+        let Ok(payments) = processor.payments(1) else { return };
+        let Some(signed) = payments.first() else { return };
+        if self.chance(self.faults.http, 1_000) {
+            self.counts.calls += 1;
+            return;
+        }
+        let ledger = processor.ledger();
+        let taken = self.ledgers[self.processors[index].network].write(|txn| ledger.submit(txn, signed));
+        match taken {
+            Ok((Ok(_), _)) => {}
+            Ok((Err(refusal), _)) => return self.processor_failed(index, &refusal),
+            Err(error) => return self.processor_failed(index, &error),
+        }
+        if self.chance(self.faults.http, 1_000) {
+            self.counts.calls += 1;
+            return;
+        }
+        match processor.taken(&signed.payment) {
+            Ok(commit) => {
+                drop(commit);
+                self.settle(Place::Processor(index), Vec::new());
+            }
+            Err(error) => self.processor_failed(index, &error),
+        }
+    }
+
+    /// A processor looks at what its network's accounts paid.
+    fn watch_accounts(&mut self, index: usize) {
+        let node = &self.processors[index];
+        let Some(processor) = node.processor.clone().filter(|_| !node.disk.syncing) else { return };
+        let Ok(accounts) = processor.accounts() else { return };
+        let ledger = self.ledgers[node.network].clone();
+        for (session, account) in accounts {
+            let paid = ledger.read(|db| ledger::of_account(db, &account.key, account.next, 16));
+            let Some(paid) = paid.ok().filter(|paid| !paid.is_empty()) else { continue };
+            match processor.seen(session, account.next, &paid) {
+                Ok((_, commit)) => {
+                    drop(commit);
+                    return self.settle(Place::Processor(index), Vec::new());
+                }
+                Err(error) => return self.processor_failed(index, &error),
+            }
+        }
+    }
+
+    /// A burn of what the deposit `(block, index)` of a network minted, to be given to the base chain, and the burn as
+    /// it is to be paid; `None` if there is no such network or deposit.
+    ///
+    /// `nonce` is how often the deposit's account burnt before; the deposit's batch must have been executed, and the
+    /// account must hold `amount`.
+    pub fn burn(
+        &self,
+        network: usize,
+        (block, index): (u64, u16),
+        nonce: u64,
+        (amount, destination): (Amount, KeyBytes),
+    ) -> Option<(Transaction, Burn)> {
+        let external = self.setting.external(network)?;
+        external.deposit(block, index)?;
+        Some(external.burn(self.setting.chain, (block, index), nonce, (amount, destination)))
+    }
+
+    /// What a network's accounts paid from a number on, in order; at most [`ledger::MAX_LISTED`].
+    pub fn paid(&self, network: usize, from: u64) -> Vec<SignedPayment> {
+        let ledger = self.ledgers.get(network);
+        ledger
+            .and_then(|store| store.read(|db| ledger::all(db, from, ledger::MAX_LISTED)).ok())
+            .unwrap_or_default()
     }
 
     /// How many batches each network has executed, in the order of the networks.

@@ -140,6 +140,7 @@ fn provided(session: &mut Session<'_, '_>, kind: Kind, payload: &[u8]) -> Result
         Provided::BatchExecuted { id } => signing::close(session, SigningId::Batch(id))?,
         Provided::HandedOver { block } => report::handed_over(session, block)?,
         Provided::Cosigned { block } => signing::close(session, SigningId::Cosign(block))?,
+        Provided::TransactionCompleted { id } => signing::close(session, SigningId::Transaction(id))?,
     }
     Ok(())
 }

@@ -188,6 +188,11 @@ pub enum Provided {
         /// The block.
         block: BaseBlock,
     },
+    /// The network has this transaction of the set: nobody needs its signature any more.
+    TransactionCompleted {
+        /// Which.
+        id: TransactionId,
+    },
 }
 
 impl Provided {
@@ -199,6 +204,8 @@ impl Provided {
             Self::BaseBlock { .. } => Kind(2),
             Self::KeysSet | Self::BatchExecuted { .. } | Self::HandedOver { .. } => Kind(3),
             Self::Cosigned { .. } => Kind(4),
+            // In the order in which the network has the set's transactions.
+            Self::TransactionCompleted { .. } => Kind(5),
         }
     }
 
@@ -217,7 +224,7 @@ impl Provided {
 }
 
 /// The queues of provided transactions.
-pub const PROVIDED_KINDS: [Kind; 5] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4)];
+pub const PROVIDED_KINDS: [Kind; 6] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4), Kind(5)];
 
 /// One transaction of an ordered block, as this crate reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -16,8 +16,8 @@ use modular_frost::{
 use processor_messages::{
     Attempt, BaseBlock, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor,
     KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, SlashReport,
-    ToProcessor, TributaryBlock, Validator, ValidatorSet, base_chain, coordinator, decode, key_gen, sign,
-    threshold,
+    ToProcessor, TransactionId, TributaryBlock, Validator, ValidatorSet, base_chain, coordinator, decode,
+    key_gen, sign, threshold,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroizing;
@@ -108,6 +108,10 @@ pub(super) struct Processor {
     generated: bool,
     own: usize,
     report: Option<SlashReport>,
+    /// Transactions whose signatures it completed.
+    signed: Vec<TransactionId>,
+    /// How many of the network's transactions it saw.
+    pub(super) seen: usize,
 }
 
 pub(super) struct Node {
@@ -132,6 +136,8 @@ pub(super) struct Cluster {
     pub(super) set_keys: Option<SetKeys>,
     pub(super) executed: Vec<BatchId>,
     pub(super) batches: u32,
+    /// The network's transactions in its order.
+    pub(super) on_network: Vec<TransactionId>,
     nonces: BTreeMap<(Validator, Vec<u8>), u32>,
     provided: BTreeMap<u8, u64>,
     /// To be put into the next block, as its signer's.
@@ -269,8 +275,22 @@ impl Node {
                 let preprocesses = self.pieces(0);
                 vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
             }
+            ToProcessor::BaseChain(base_chain::ToProcessor::Block { number, burns, .. })
+                if !burns.is_empty() =>
+            {
+                self.answer_burns(number)
+            }
             ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
         }
+    }
+
+    fn answer_burns(&self, block: BaseBlock) -> Vec<FromProcessor> {
+        let (session, payment) = (Session(0), payment(block));
+        let transactions = List::new(vec![(session, payment)]).unwrap();
+        let acknowledged = base_chain::FromProcessor::BlockAcknowledged { block, transactions };
+        let id = sign::SignId { session, id: sign::SigningId::Transaction(payment), attempt: Attempt(0) };
+        let preprocesses = sign::FromProcessor::Preprocesses { id, preprocesses: self.pieces(0) };
+        vec![FromProcessor::Sign(preprocesses), FromProcessor::BaseChain(acknowledged)]
     }
 
     fn answer_key_gen(&mut self, message: key_gen::ToProcessor) -> Vec<FromProcessor> {
@@ -329,6 +349,9 @@ impl Node {
                     let signed = signed_report(id.session, report);
                     return vec![FromProcessor::Coordinator(signed)];
                 }
+                if let sign::SigningId::Transaction(id) = id.id {
+                    self.processor.signed.push(id);
+                }
                 let sign::SigningId::Batch(batch_id) = id.id else { return Vec::new() };
                 let batch = sign_batch(&batch(batch_id.0));
                 let signed = coordinator::FromProcessor::SignedBatch { session: id.session, batch };
@@ -357,6 +380,7 @@ impl Cluster {
             set_keys: None,
             executed: Vec::new(),
             batches: 1,
+            on_network: Vec::new(),
             nonces: BTreeMap::new(),
             provided: BTreeMap::new(),
             injected: Vec::new(),
@@ -478,6 +502,7 @@ impl Cluster {
                 node.run_processor(self.batches);
             }
         }
+        self.run_network();
         let mut transactions = self.agreed_provided();
         transactions.extend(self.own_transactions());
         let number = TributaryBlock(self.log.len() as u64 + 1);
@@ -500,6 +525,23 @@ impl Cluster {
         let voters =
             up.iter().filter(|i| Some(**i) != left_out).map(|i| self.nodes[*i].validator()).collect();
         (self.nodes[proposer].validator(), voters)
+    }
+
+    /// What an honest processor signed is on the network, and every processor sees it there.
+    fn run_network(&mut self) {
+        for node in self.nodes.iter().filter(|node| node.manner == Manner::Honest) {
+            let new = node.processor.signed.iter().filter(|id| !self.on_network.contains(id));
+            let new: Vec<_> = new.copied().collect();
+            self.on_network.extend(new);
+        }
+        for node in &mut self.nodes {
+            for id in self.on_network.iter().skip(node.processor.seen) {
+                let completed =
+                    base_chain::FromProcessor::TransactionCompleted { session: Session(0), id: *id };
+                node.hear(FromProcessor::BaseChain(completed));
+            }
+            node.processor.seen = self.on_network.len();
+        }
     }
 
     fn catch_up(&mut self, index: usize) {
@@ -603,6 +645,11 @@ impl Cluster {
         let (genesis, validator) = (self.spec().genesis, self.nodes[index].validator());
         self.nodes[0].store.read(|db| session::slash::record(db, genesis, validator)).unwrap().points
     }
+}
+
+/// What the scripted processors pay for the burns of a block.
+pub(super) fn payment(block: BaseBlock) -> TransactionId {
+    TransactionId([u8::try_from(block.0).unwrap(); 32])
 }
 
 pub(super) fn status(node: &Node) -> session::status::SessionStatus {

@@ -6,6 +6,7 @@ mod cosign;
 mod foreign_bytes;
 mod handover;
 mod musig;
+mod payouts;
 mod processor;
 mod retire;
 mod scenarios;

@@ -136,7 +136,8 @@ fn messages_of_sessions_which_are_not_ours_are_dropped() {
         let incarnation = Incarnation(1);
         node.hear(FromProcessor::KeyGen(key_gen::FromProcessor::Resend { session, incarnation }));
     }
-    assert_eq!(node.store.read(|db| outbox::messages(db, network())).unwrap(), 1, "GenerateKey alone");
+    // GenerateKey, and that the base chain's feed begins again, which concerns every processor.
+    assert_eq!(node.store.read(|db| outbox::messages(db, network())).unwrap(), 2);
 }
 
 #[test]
@@ -202,7 +203,15 @@ fn a_wiped_processor_gets_everything_again_once_for_each_life() {
             messages.iter().filter(|m| matches!(m, ToProcessor::BaseChain(_))).cloned().collect();
         (participations, chain)
     };
-    assert_eq!(kinds(&before), kinds(&again));
+    let ((participations, mut chain), (had, fed)) = (kinds(&again), kinds(&before));
+    let through = fed.iter().rev().find_map(|message| match message {
+        ToProcessor::BaseChain(base_chain::ToProcessor::Block { number, .. }) => Some(*number),
+        _ => None,
+    });
+    let begins =
+        base_chain::ToProcessor::FromTheBeginning { incarnation: Incarnation(7), through: through.unwrap() };
+    assert_eq!(chain.remove(0), ToProcessor::BaseChain(begins));
+    assert_eq!((participations, chain), (had, fed));
     assert!(matches!(
         again.first(),
         Some(ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey { incarnation: Incarnation(7), .. }))

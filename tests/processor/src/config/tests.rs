@@ -17,6 +17,7 @@ url = "http://127.0.0.1:8080"
 service_key = ""
 
 [external_network]
+url = "http://127.0.0.1:8090"
 start_unix_ms = 5
 block_interval_ms = 2000
 blocks_between_deposits = 3
@@ -54,10 +55,11 @@ fn an_unknown_key_is_named_with_file_and_line() {
 #[test]
 fn a_wrong_value_is_named_with_its_line_and_what_to_write() {
     for (from, to, line, remedy) in [
-        ("2000", "0", 17, "from 1 to"),
-        ("= 3", "= 0", 18, "from 1 to"),
-        ("= 2\n", "= 900\n", 19, "from 0 to 256"),
+        ("2000", "0", 18, "from 1 to"),
+        ("= 3", "= 0", 19, "from 1 to"),
+        ("= 2\n", "= 900\n", 20, "from 0 to 256"),
         ("http://127.0.0.1:8080", "ftp://x", 12, "http://host:port"),
+        ("http://127.0.0.1:8090", "ftp://y", 16, "http://host:port"),
         ("http://127.0.0.1:8080", "http://user:pw@x", 12, "http://host:port"),
         ("service_key = \"\"", "service_key = \"12\"", 13, "64 hexadecimal"),
         ("chain = \"\"", "chain = \"zz\"", 5, "64 hexadecimal"),

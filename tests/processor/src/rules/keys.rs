@@ -2,10 +2,10 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Table};
-use processor_messages::{KeyPair, Session};
+use processor_messages::{KeyPair, Session, sign::SigningId};
 
 use super::{Error, Identity, Step};
-use crate::{dkg::Keys, frost::BaseKeys};
+use crate::{dkg::Keys, frost::SigningKeys};
 
 const KEYS: Table<Session, StoredKeys> = Table::new("key_gen/keys");
 const CONFIRMED: Table<Session, KeyPair> = Table::new("key_gen/confirmed");
@@ -63,15 +63,23 @@ fn compare(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
     Ok(())
 }
 
-/// Our base keys of a session; none if we have none or it is halted.
+/// Our keys of a session with which something is signed: what goes to the network with the network's key, all else
+/// with the base key. `None` if we have none or the session is halted.
 ///
 /// # Errors
 /// [`Error`].
-pub fn signing_keys(step: &Step<'_>, session: Session) -> Result<Vec<BaseKeys>, Error> {
+pub fn signing_keys(step: &Step<'_>, session: Session, id: &SigningId) -> Result<Option<SigningKeys>, Error> {
     if step.is_halted(session)? {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    Ok(load_keys(step.txn, step.me, session)?.map(|keys| keys.base).unwrap_or_default())
+    let Some(keys) = load_keys(step.txn, step.me, session)? else { return Ok(None) };
+    let keys = match id {
+        SigningId::Transaction(_) => keys.network.into(),
+        SigningId::Cosign(_) | SigningId::Batch(_) | SigningId::SlashReport => {
+            SigningKeys::Ristretto(keys.base)
+        }
+    };
+    Ok(Some(keys).filter(|keys| !keys.is_empty()))
 }
 
 /// Our keys of a session.

@@ -2,9 +2,10 @@
 //! of slow computations as values.
 //!
 //! ```text
-//! message of the coordinator --handle--> key_gen | signing | batches --> rows, letters to the coordinator, notices
+//! message of the coordinator --handle--> key_gen | signing | feed -> batches, payments
 //! participation made, verdicts, keys --> key_gen
-//! the time                           --> batches --> signing (attempt 0)
+//! the time                           --> batches  --> signing (attempt 0)
+//! what the network's accounts paid   --> payments --> rows, letters to the coordinator, notices: as from the others
 //! ```
 //!
 //! One step is one transaction: the message's intent, its effects and the letters commit together, so a message is
@@ -12,21 +13,24 @@
 
 pub mod batches;
 pub mod closing;
+mod feed;
 pub mod key_gen;
 pub mod keys;
+pub mod payments;
 pub mod signing;
 
 use coordinator_base_chain::NetworkCurve;
 use coordinator_store::{Outbox, Put, StoreError, Table, Transaction};
 use processor_messages::{
-    ChainGenesis, FromProcessor, Incarnation, Intent, List, Network, Session, ToProcessor, Validator,
-    base_chain, encode,
+    ChainGenesis, FromProcessor, Incarnation, Intent, Network, Session, ToProcessor, Validator, base_chain,
+    encode,
 };
 use rand_core::{CryptoRng, RngCore};
 
 use crate::{
     dkg::KeyGenError,
     external_network::ExternalNetwork,
+    ledger::Ledger,
     status::Notice,
     vault::{Sealer, VaultError},
 };
@@ -63,6 +67,12 @@ pub enum Error {
         "{MAX_LETTERS} messages wait for the coordinator, which takes none: start it, or correct its URL"
     )]
     LettersFull,
+    /// The network does not take payments.
+    #[error(
+        "{} signed payments wait for the network, which takes none: start it, or correct external_network.url",
+        payments::MAX_WAITING
+    )]
+    PaymentsFull,
 }
 
 /// Who this processor is. Does not change while it runs.
@@ -82,6 +92,13 @@ pub struct Identity {
     pub sealer: Sealer,
     /// The simulated network.
     pub external: ExternalNetwork,
+}
+
+impl Identity {
+    /// What the network's payments are bound to.
+    pub fn ledger(&self) -> Ledger {
+        Ledger { chain: self.chain, network: self.network, curve: self.curve }
+    }
 }
 
 /// A source of randomness.
@@ -179,7 +196,8 @@ pub fn incarnation(
 /// [`Error`]; nothing of the step is then kept, and the message comes again.
 pub fn handle(step: &mut Step<'_>, message: ToProcessor) -> Result<(), Error> {
     use processor_messages::{coordinator::ToProcessor as C, key_gen::ToProcessor as K};
-    if !step.begin(&message.intent(step.me.network))? {
+    // What is not taken comes again, and is then the first under its intent.
+    if !feed::takes(step, &message)? || !step.begin(&message.intent(step.me.network))? {
         return Ok(());
     }
     match message {
@@ -204,27 +222,30 @@ pub fn handle(step: &mut Step<'_>, message: ToProcessor) -> Result<(), Error> {
 fn base_chain(step: &mut Step<'_>, message: base_chain::ToProcessor) -> Result<(), Error> {
     use base_chain::{FromProcessor as Reply, ToProcessor as B};
     match message {
+        B::FromTheBeginning { incarnation, through } => {
+            feed::begin(step, incarnation, through);
+            Ok(())
+        }
         B::SetKeys { time_unix_secs, session, key_pair } => {
             key_gen::learn_of(step, session)?;
             key_gen::keys_set(step, session, &key_pair)?;
+            payments::keys_set(step, session, &key_pair)?;
             batches::keys_set(step, session, time_unix_secs)
         }
         B::SlashesReported { session } => {
             signing::retire(step, session)?;
+            payments::retire(step, session)?;
             batches::retire(step, session);
             key_gen::retire(step, session)
         }
         B::Block { number, batches, burns } => {
+            feed::reached(step, number)?;
             for batch in batches {
                 key_gen::learn_of(step, batch.publisher)?;
                 signing::executed(step, &batch)?;
                 batches::executed(step, &batch)?;
             }
-            if !burns.is_empty() {
-                step.notice(Notice::Burns { block: number, burns: burns.len() });
-            }
-            // The simulated network pays nothing out, so no block causes a transaction.
-            let transactions = List::default();
+            let transactions = payments::block(step, number, &burns)?;
             step.say(&FromProcessor::BaseChain(Reply::BlockAcknowledged { block: number, transactions }))
         }
     }

@@ -1,32 +1,36 @@
-//! Signing with a session's base key: attempts, and the rule that a nonce signs one thing only.
+//! Signing with a session's keys: attempts, and the rule that a nonce signs one thing only.
 //!
 //! ```text
 //! start(subject)       -> attempt 0: seeds drawn, sealed, stored -> Preprocesses
 //! Reattempt k          -> attempt k, likewise
 //! Preprocesses of k    -> ours as stored? one list ever? -> shares, stored with the list -> Shares
-//! Shares of k          -> ours as stored? -> signature -> SignedBatch | CosignedBlock | SignedSlashReport
+//! Shares of k          -> ours as stored? -> signature -> SignedBatch | CosignedBlock | SignedSlashReport | payment
 //! foreign data invalid -> InvalidParticipant
 //! ```
 //!
 //! Nonces (`PROC-7`): a seed is drawn for one attempt of one subject, which is stored with it and never replaced; it
 //! signs with the first list of preprocesses which holds ours exactly as stored, and that list is stored in the same
 //! commit as the shares. Anything else refuses the attempt.
+//!
+//! Of the blocks to cosign only the latest [`MAX_COSIGNS`] are remembered: a later one supersedes what was not signed,
+//! and messages about a forgotten one are ignored (`PROC-19`).
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_base_chain::signing;
 use coordinator_store::Table;
 use processor_messages::{
     Attempt, BaseBlock, BaseBlockHash, BaseSignature, Batch, FromProcessor, List, Participant, Session,
-    SignedBatch, SigningPiece, SlashReport, ValidatorSet,
+    SignedBatch, SigningPiece, SlashReport, TransactionId, ValidatorSet,
     base_chain::ExecutedBatch,
     coordinator, encode,
     sign::{self, OwnPieces, Pieces, SignId, SigningId},
 };
 use zeroize::Zeroizing;
 
-use super::{Error, Step, key_gen, keys};
+use super::{Error, Step, key_gen, keys, payments};
 use crate::{
-    frost::{self, BaseKeys, FrostFailure, Seed},
+    frost::{FrostFailure, Seed, SigningKeys},
+    ledger::Payment,
     status::Notice,
 };
 
@@ -34,8 +38,10 @@ const SIGNINGS: Table<(Session, Vec<u8>), Signing> = Table::new("signing/subject
 const ATTEMPTS: Table<(Session, Vec<u8>, Attempt), AttemptState> = Table::new("signing/attempt");
 /// The name under which seeds are sealed.
 const SEALED: &str = "seeds";
-/// The most signings and attempts of a session which one step forgets.
+/// The most rows which are forgotten at a time.
 const MAX_FORGOTTEN: usize = 4_096;
+/// The most blocks to cosign of a session which are remembered.
+pub const MAX_COSIGNS: usize = 16;
 
 /// What a signing id stands for.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -51,6 +57,13 @@ pub enum Subject {
     Batch(Batch),
     /// The session's slash report.
     SlashReport(SlashReport),
+    /// What the session pays on the network.
+    Transaction {
+        /// Its id.
+        id: TransactionId,
+        /// Who gets how much.
+        payment: Payment,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -80,6 +93,7 @@ impl Subject {
             Self::Cosign { block, .. } => SigningId::Cosign(*block),
             Self::Batch(batch) => SigningId::Batch(batch.id),
             Self::SlashReport(_) => SigningId::SlashReport,
+            Self::Transaction { id, .. } => SigningId::Transaction(*id),
         }
     }
 
@@ -89,16 +103,21 @@ impl Subject {
             Self::Cosign { block, hash } => signing::cosign_message(chain, set, *block, *hash),
             Self::Batch(batch) => signing::batch_message(chain, batch),
             Self::SlashReport(report) => signing::slash_report_message(chain, set, report),
+            Self::Transaction { payment, .. } => payment.message(&step.me.ledger()),
         }
     }
 
-    fn signed(self, session: Session, signature: BaseSignature) -> FromProcessor {
+    /// Hands over what is signed: a payment to the network, all else to the coordinator.
+    fn signed(self, step: &mut Step<'_>, session: Session, signature: Vec<u8>) -> Result<(), Error> {
         use coordinator::FromProcessor as C;
-        FromProcessor::Coordinator(match self {
-            Self::Cosign { block, hash } => C::CosignedBlock { session, block, hash, signature },
-            Self::Batch(batch) => C::SignedBatch { session, batch: SignedBatch { batch, signature } },
-            Self::SlashReport(report) => C::SignedSlashReport { session, report, signature },
-        })
+        let base = || BaseSignature::try_from(signature.as_slice()).expect("R and s of Ristretto");
+        let message = match self {
+            Self::Transaction { id, payment } => return payments::signed(step, id, payment, signature),
+            Self::Cosign { block, hash } => C::CosignedBlock { session, block, hash, signature: base() },
+            Self::Batch(batch) => C::SignedBatch { session, batch: SignedBatch { batch, signature: base() } },
+            Self::SlashReport(report) => C::SignedSlashReport { session, report, signature: base() },
+        };
+        step.say(&FromProcessor::Coordinator(message))
     }
 }
 
@@ -131,8 +150,28 @@ pub fn expect(step: &mut Step<'_>, session: Session, subject: Subject) -> Result
     if SIGNINGS.get(step.txn, &id)?.is_some() {
         return Ok(false);
     }
+    let cosigns = matches!(subject, Subject::Cosign { .. });
     SIGNINGS.put(step.txn, &id, &Signing { subject, latest: None });
+    if cosigns {
+        supersede(step, session)?;
+    }
     Ok(true)
+}
+
+/// Forgets the oldest blocks to cosign beyond [`MAX_COSIGNS`].
+fn supersede(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
+    let mut blocks = Vec::new();
+    for (_, Signing { subject, .. }) in SIGNINGS.scan(step.txn, &session, None, MAX_FORGOTTEN)? {
+        if let Subject::Cosign { block, .. } = subject {
+            blocks.push(block);
+        }
+    }
+    blocks.sort_unstable();
+    let beyond = blocks.len().saturating_sub(MAX_COSIGNS);
+    for block in blocks.into_iter().take(beyond) {
+        finish(step, session, &SigningId::Cosign(block))?;
+    }
+    Ok(())
 }
 
 /// Messages of the exchange.
@@ -156,12 +195,12 @@ fn begin(step: &mut Step<'_>, id: SignId) -> Result<(), Error> {
         step.notice(Notice::Ignored { id, why: "nothing is known to sign under this id" });
         return Ok(());
     };
-    let keys = keys::signing_keys(step, id.session)?;
-    if signing.latest.is_some_and(|latest| latest >= id.attempt) || keys.is_empty() {
+    let Some(keys) = keys::signing_keys(step, id.session, &id.id)? else { return Ok(()) };
+    if signing.latest.is_some_and(|latest| latest >= id.attempt) {
         return Ok(());
     }
-    let seeds: Vec<Seed> = keys.iter().map(|_| draw(step)).collect();
-    let pieces = own_pieces(frost::preprocess(&keys, &seeds));
+    let seeds: Vec<Seed> = keys.participants().iter().map(|_| draw(step)).collect();
+    let pieces = own_pieces(keys.preprocess(&seeds));
     let state = AttemptState {
         sealed_seeds: seal(step, id, &seeds),
         preprocesses: pieces.clone(),
@@ -197,27 +236,27 @@ fn unseal(step: &Step<'_>, id: SignId, state: &AttemptState) -> Result<Vec<Seed>
 }
 
 /// Whether our pieces among everybody's are exactly the stored ones.
-fn holds_own(keys: &[BaseKeys], own: &OwnPieces, pieces: &Pieces) -> bool {
-    keys.len() == own.len()
-        && keys.iter().zip(own).all(|(keys, own)| {
-            let index = frost::participant(keys);
-            pieces.iter().any(|(p, piece)| (*p == index) && (piece == own))
+fn holds_own(keys: &SigningKeys, own: &OwnPieces, pieces: &Pieces) -> bool {
+    let participants = keys.participants();
+    participants.len() == own.len()
+        && participants.iter().zip(own).all(|(index, own)| {
+            pieces.iter().any(|(participant, piece)| (participant == index) && (piece == own))
         })
 }
 
 struct Live {
     signing: Signing,
     state: AttemptState,
-    keys: Vec<BaseKeys>,
+    keys: SigningKeys,
 }
 
 /// An attempt which can go on.
 fn live(step: &mut Step<'_>, id: SignId) -> Result<Option<Live>, Error> {
     let signing = SIGNINGS.get(step.txn, &key(id))?;
     let state = ATTEMPTS.get(step.txn, &attempt_key(id))?;
-    let keys = keys::signing_keys(step, id.session)?;
-    match (signing, state) {
-        (Some(signing), Some(state)) if !keys.is_empty() => Ok(Some(Live { signing, state, keys })),
+    let keys = keys::signing_keys(step, id.session, &id.id)?;
+    match (signing, state, keys) {
+        (Some(signing), Some(state), Some(keys)) => Ok(Some(Live { signing, state, keys })),
         _ => {
             step.notice(Notice::Ignored { id, why: "we hold no preprocess of this attempt" });
             Ok(None)
@@ -244,7 +283,7 @@ fn on_preprocesses(step: &mut Step<'_>, id: SignId, preprocesses: Pieces) -> Res
     }
     let message = signing.subject.message(step, id.session);
     let seeds = unseal(step, id, &state)?;
-    match frost::share(&keys, &seeds, &preprocesses, &message) {
+    match keys.share(&seeds, &preprocesses, &message) {
         Ok(shares) => {
             let shares = own_pieces(shares);
             state.round = Round::Shared { preprocesses, shares: shares.clone() };
@@ -275,10 +314,10 @@ fn on_shares(step: &mut Step<'_>, id: SignId, shares: &Pieces) -> Result<(), Err
     }
     let message = signing.subject.message(step, id.session);
     let seeds = unseal(step, id, &state)?;
-    match frost::complete(&keys, &seeds, preprocesses, shares, &message) {
+    match keys.complete(&seeds, preprocesses, shares, &message) {
         Ok(signature) => {
             step.notice(Notice::Signed { id });
-            step.say(&signing.subject.clone().signed(id.session, signature))?;
+            signing.subject.clone().signed(step, id.session, signature)?;
             finish(step, id.session, &id.id)
         }
         Err(FrostFailure::Invalid(participant)) => {
@@ -299,11 +338,9 @@ fn blame(step: &mut Step<'_>, id: SignId, participant: Participant) -> Result<()
 }
 
 /// Nothing is left to sign under this id: its nonces are destroyed.
-fn finish(step: &mut Step<'_>, session: Session, id: &SigningId) -> Result<(), Error> {
+pub(super) fn finish(step: &mut Step<'_>, session: Session, id: &SigningId) -> Result<(), Error> {
     let id = encode(id);
-    for (key, _) in ATTEMPTS.scan(step.txn, &(session, id.clone()), None, MAX_FORGOTTEN)? {
-        ATTEMPTS.delete(step.txn, &key);
-    }
+    while ATTEMPTS.clear(step.txn, &(session, id.clone()), MAX_FORGOTTEN)? > 0 {}
     SIGNINGS.delete(step.txn, &(session, id));
     Ok(())
 }
@@ -321,12 +358,8 @@ pub fn executed(step: &mut Step<'_>, batch: &ExecutedBatch) -> Result<(), Error>
 /// # Errors
 /// [`Error`].
 pub fn retire(step: &mut Step<'_>, session: Session) -> Result<(), Error> {
-    for (key, _) in ATTEMPTS.scan(step.txn, &session, None, MAX_FORGOTTEN)? {
-        ATTEMPTS.delete(step.txn, &key);
-    }
-    for (key, _) in SIGNINGS.scan(step.txn, &session, None, MAX_FORGOTTEN)? {
-        SIGNINGS.delete(step.txn, &key);
-    }
+    while ATTEMPTS.clear(step.txn, &session, MAX_FORGOTTEN)? > 0 {}
+    while SIGNINGS.clear(step.txn, &session, MAX_FORGOTTEN)? > 0 {}
     Ok(())
 }
 

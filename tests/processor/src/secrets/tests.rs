@@ -20,6 +20,7 @@ fn config(dir: &Path, network: &str) -> Config {
         passphrase_file: file("passphrase"),
         coordinator_url: "http://127.0.0.1:1".to_owned(),
         coordinator_key: None,
+        network_url: String::new(),
         pace: Pace { start_unix_ms: 0, block_interval_ms: 1, blocks_between_deposits: 1, deposits: 1 },
     }
 }

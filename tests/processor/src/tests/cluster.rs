@@ -1,12 +1,13 @@
 //! Processors over stores in memory, driven step by step; the test plays the coordinators and their tributary.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use coordinator_base_chain::{NetworkCurve, signing as base_signing};
 use coordinator_store::{MemoryStore, Store};
 use processor_messages::{
-    Attempt, BaseBlock, BatchId, ChainGenesis, FromProcessor, Incarnation, KeyPair, KeyShares, List,
-    Participant, Session, ToProcessor, TributaryBlock, Validator, ValidatorSet, base_chain, coordinator,
+    Account, Amount, Attempt, BaseBlock, BatchId, Burn, Bytes, ChainGenesis, FromProcessor, Incarnation,
+    KeyPair, KeyShares, List, Participant, Session, ToProcessor, TributaryBlock, Validator, ValidatorSet,
+    base_chain, coordinator,
     key_gen::{self, Member, ParticipationBytes},
     sign::{self, OwnPieces, SignId, SigningId},
     threshold,
@@ -16,6 +17,7 @@ use rand_core::OsRng;
 use crate::{
     dkg::{KeyGeneration, dealt::Dealt},
     external_network::{ExternalNetwork, Pace},
+    ledger::{self, Accepted, Ledger, SignedPayment},
     processor::{Processor, decode_letter},
     rules::{self, Identity},
     secrets::EmbeddedSecrets,
@@ -37,7 +39,13 @@ pub(crate) struct Node {
 
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
+    /// Which session the helpers are about.
+    pub(crate) session: Session,
+    /// Its members, and which nodes they are.
     pub(crate) members: Vec<Member>,
+    pub(crate) seats: Vec<usize>,
+    /// Everything that each node said.
+    pub(crate) said: RefCell<Vec<Vec<FromProcessor>>>,
     pub(crate) through: u64,
     pub(crate) grace: u32,
     curve: NetworkCurve,
@@ -98,21 +106,32 @@ impl Cluster {
     /// For a network of this curve.
     pub(crate) fn on(curve: NetworkCurve, weights: &[u16], dkg: Arc<dyn KeyGeneration>) -> Self {
         let mut nodes = Vec::new();
-        let mut members = Vec::new();
-        for (index, weight) in weights.iter().enumerate() {
-            let secret = EmbeddedSecrets::random(&mut OsRng);
-            let bytes = secret.to_bytes().to_vec();
-            members.push(Member {
-                validator: validator(index),
-                shares: KeyShares(*weight),
-                embedded: secret.public(curve),
-            });
+        for index in 0..weights.len() {
+            let bytes = EmbeddedSecrets::random(&mut OsRng).to_bytes().to_vec();
             let store = MemoryStore::default();
             let processor =
                 processor(&store, index, &bytes, Incarnation(0), (external(), curve), dkg.clone());
             nodes.push(Node { store, processor, secrets: bytes });
         }
-        Self { nodes, members, through: 0, grace: 3, curve, dkg, log: Vec::new() }
+        let said = RefCell::new(vec![Vec::new(); nodes.len()]);
+        let (members, seats, log) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cluster =
+            Self { nodes, session: SESSION, members, seats, said, through: 0, grace: 3, curve, dkg, log };
+        let seats: Vec<_> = weights.iter().copied().enumerate().collect();
+        cluster.seat(SESSION, &seats);
+        cluster
+    }
+
+    /// From here on the helpers are about this session of these nodes with these key shares.
+    pub(crate) fn seat(&mut self, session: Session, seats: &[(usize, u16)]) {
+        let member = |(node, weight): &(usize, u16)| Member {
+            validator: validator(*node),
+            shares: KeyShares(*weight),
+            embedded: secrets(&self.nodes[*node].secrets).public(self.curve),
+        };
+        self.members = seats.iter().map(member).collect();
+        self.seats = seats.iter().map(|(node, _)| *node).collect();
+        (self.session, self.through, self.log) = (session, 0, Vec::new());
     }
 
     pub(crate) fn n(&self) -> u16 {
@@ -163,6 +182,12 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn tell_members(&self, message: &ToProcessor) {
+        for node in &self.seats {
+            self.tell(*node, message.clone());
+        }
+    }
+
     /// Takes the letters of a node.
     pub(crate) fn letters(&self, node: usize) -> Vec<FromProcessor> {
         let processor = &self.nodes[node].processor;
@@ -170,7 +195,9 @@ impl Cluster {
         for (intent, _) in &letters {
             drop(processor.sent(intent).unwrap());
         }
-        letters.iter().map(|(_, bytes)| decode_letter(bytes).unwrap()).collect()
+        let letters: Vec<_> = letters.iter().map(|(_, bytes)| decode_letter(bytes).unwrap()).collect();
+        self.said.borrow_mut()[node].extend(letters.clone());
+        letters
     }
 
     /// Does all long computations of a node.
@@ -182,12 +209,12 @@ impl Cluster {
     }
 
     pub(crate) fn work_all(&self) {
-        self.indices().for_each(|node| self.work(node));
+        self.seats.iter().for_each(|node| self.work(*node));
     }
 
     pub(crate) fn generate_key(&self, incarnation: Incarnation) -> ToProcessor {
         ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey {
-            session: SESSION,
+            session: self.session,
             incarnation,
             chain: CHAIN,
             threshold: KeyShares(self.t()),
@@ -197,16 +224,17 @@ impl Cluster {
     }
 
     pub(crate) fn declare(&self) {
-        self.tell_all(&self.generate_key(Incarnation(0)));
+        self.tell_members(&self.generate_key(Incarnation(0)));
     }
 
     fn block_message(
+        &self,
         block: u64,
         incarnation: Incarnation,
         participations: Vec<(Validator, ParticipationBytes)>,
     ) -> ToProcessor {
         ToProcessor::KeyGen(key_gen::ToProcessor::Block {
-            session: SESSION,
+            session: self.session,
             incarnation,
             block: TributaryBlock(block),
             participations: List::new(participations).unwrap(),
@@ -217,14 +245,14 @@ impl Cluster {
     pub(crate) fn block(&mut self, participations: Vec<(Validator, ParticipationBytes)>) {
         self.log.push(participations.clone());
         self.through += 1;
-        self.tell_all(&Self::block_message(self.through, Incarnation(0), participations));
+        self.tell_members(&self.block_message(self.through, Incarnation(0), participations));
     }
 
     /// What the coordinator of a node sends on `Resend`.
     pub(crate) fn resend(&self, node: usize, incarnation: Incarnation) {
         self.tell(node, self.generate_key(incarnation));
         for (block, participations) in (1..).zip(&self.log) {
-            self.tell(node, Self::block_message(block, incarnation, participations.clone()));
+            self.tell(node, self.block_message(block, incarnation, participations.clone()));
         }
     }
 
@@ -253,20 +281,22 @@ impl Cluster {
     /// A whole key generation in which everybody takes part.
     pub(crate) fn generate(&mut self) -> KeyPair {
         self.declare();
-        let all = self.indices().map(|node| self.participation(node)).collect();
+        let all = self.seats.iter().map(|node| self.participation(*node)).collect();
         self.block(all);
         self.work_all();
-        let pairs: Vec<KeyPair> = self.indices().map(|node| self.generated(node).unwrap()).collect();
+        let pairs: Vec<KeyPair> = self.seats.iter().map(|node| self.generated(*node).unwrap()).collect();
         assert!(pairs.windows(2).all(|two| two[0] == two[1]));
         pairs[0].clone()
     }
 
     pub(crate) fn set_keys(pair: &KeyPair) -> ToProcessor {
-        ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys {
-            time_unix_secs: KEYS_AT_SECS,
-            session: SESSION,
-            key_pair: pair.clone(),
-        })
+        Self::set_keys_of(SESSION, pair)
+    }
+
+    pub(crate) fn set_keys_of(session: Session, pair: &KeyPair) -> ToProcessor {
+        let key_pair = pair.clone();
+        let time_unix_secs = KEYS_AT_SECS;
+        ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys { time_unix_secs, session, key_pair })
     }
 
     /// A cluster with keys on the base chain.
@@ -278,8 +308,29 @@ impl Cluster {
     }
 
     pub(crate) fn participants(&self, node: usize) -> Vec<Participant> {
-        let first = 1 + self.members[..node].iter().map(|m| m.shares.0).sum::<u16>();
-        (first..first + self.members[node].shares.0).map(|i| Participant::new(i).unwrap()).collect()
+        let place = self.seats.iter().position(|seat| *seat == node).unwrap();
+        let first = 1 + self.members[..place].iter().map(|m| m.shares.0).sum::<u16>();
+        (first..first + self.members[place].shares.0).map(|i| Participant::new(i).unwrap()).collect()
+    }
+
+    /// An attempt to sign something with this session's key.
+    pub(crate) fn id(&self, id: SigningId, attempt: u32) -> SignId {
+        SignId { session: self.session, id, attempt: Attempt(attempt) }
+    }
+
+    /// What a node preprocessed for an attempt, now or before.
+    pub(crate) fn preprocessed(&self, node: usize, id: SignId) -> Option<OwnPieces> {
+        drop(self.letters(node));
+        preprocesses_in(&self.said.borrow()[node], id)
+    }
+
+    /// These nodes exchange everything of an attempt, whose preprocesses they made.
+    pub(crate) fn sign(&self, id: SignId, selected: &[usize]) {
+        let preprocesses: Vec<_> =
+            selected.iter().map(|node| (*node, self.preprocessed(*node, id).unwrap())).collect();
+        self.send_preprocesses(selected, id, &self.pieces(&preprocesses));
+        let shares = self.shares(selected, id);
+        self.send_shares(selected, id, &self.pieces(&shares));
     }
 
     /// The pieces of the selected nodes as coordinators hand them over.
@@ -308,11 +359,11 @@ impl Cluster {
 
     pub(crate) fn cosign(&self, block: u64) -> SignId {
         self.tell_all(&ToProcessor::Coordinator(coordinator::ToProcessor::CosignBlock {
-            session: SESSION,
+            session: self.session,
             block: BaseBlock(block),
             hash: processor_messages::BaseBlockHash([9; 32]),
         }));
-        sign_id(SigningId::Cosign(BaseBlock(block)), 0)
+        self.id(SigningId::Cosign(BaseBlock(block)), 0)
     }
 
     /// The preprocesses which each node leaves for an attempt.
@@ -340,6 +391,102 @@ impl Cluster {
         let message = base_signing::cosign_message(CHAIN, set, *block, *hash);
         base_signing::verify(&pair.base, &message, signature)
     }
+}
+
+/// The network's payments, without a server between.
+pub(crate) struct Payments {
+    pub(crate) store: MemoryStore,
+    pub(crate) ledger: Ledger,
+}
+
+impl Payments {
+    pub(crate) fn new(curve: NetworkCurve) -> Self {
+        let ledger = Ledger { chain: CHAIN, network: network(), curve };
+        Self { store: MemoryStore::default(), ledger }
+    }
+
+    pub(crate) fn submit(&self, signed: &SignedPayment) -> Result<Accepted, ledger::Refusal> {
+        self.store.write(|txn| self.ledger.submit(txn, signed)).unwrap().0
+    }
+
+    pub(crate) fn all(&self) -> Vec<SignedPayment> {
+        self.store.read(|db| ledger::all(db, 0, ledger::MAX_LISTED)).unwrap()
+    }
+
+    /// A node hands over what it signed.
+    pub(crate) fn pay(&self, cluster: &Cluster, node: usize) {
+        let processor = &cluster.nodes[node].processor;
+        for signed in processor.payments(100).unwrap() {
+            self.submit(&signed).unwrap();
+            drop(processor.taken(&signed.payment).unwrap());
+        }
+    }
+
+    /// A node looks at what the sessions' accounts paid.
+    pub(crate) fn watch(&self, cluster: &Cluster, node: usize) {
+        let processor = &cluster.nodes[node].processor;
+        for (session, account) in processor.accounts().unwrap() {
+            let paid = self.store.read(|db| ledger::of_account(db, &account.key, account.next, 100)).unwrap();
+            drop(processor.seen(session, account.next, &paid).unwrap());
+        }
+    }
+
+    pub(crate) fn watch_all(&self, cluster: &Cluster) {
+        cluster.indices().for_each(|node| self.watch(cluster, node));
+    }
+}
+
+/// Burns to be paid in one block.
+pub(crate) fn burns(count: u16) -> Vec<Burn> {
+    let burn = |index: u16| Burn {
+        from: Account([9; 32]),
+        amount: Amount(u64::from(index) + 1),
+        destination: Bytes::new(format!("destination {index}").into_bytes()).unwrap(),
+    };
+    (0..count).map(burn).collect()
+}
+
+/// A block of the base chain with burns.
+pub(crate) fn burning(block: u64, burns: Vec<Burn>) -> ToProcessor {
+    ToProcessor::BaseChain(base_chain::ToProcessor::Block {
+        number: BaseBlock(block),
+        batches: List::default(),
+        burns: List::new(burns).unwrap(),
+    })
+}
+
+/// What a node says to a block which it handled.
+pub(crate) fn acknowledged(
+    letters: &[FromProcessor],
+    of: u64,
+) -> Option<Vec<(Session, processor_messages::TransactionId)>> {
+    letters.iter().find_map(|letter| match letter {
+        FromProcessor::BaseChain(base_chain::FromProcessor::BlockAcknowledged { block, transactions })
+            if *block == BaseBlock(of) =>
+        {
+            Some(transactions.to_vec())
+        }
+        _ => None,
+    })
+}
+
+/// The completions which were said, in order.
+pub(crate) fn completions(letters: &[FromProcessor]) -> Vec<(Session, processor_messages::TransactionId)> {
+    letters
+        .iter()
+        .filter_map(|letter| match letter {
+            FromProcessor::BaseChain(base_chain::FromProcessor::TransactionCompleted { session, id }) => {
+                Some((*session, *id))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What a coordinator says before it sends the base chain's feed again.
+pub(crate) fn from_the_beginning(incarnation: Incarnation, through: u64) -> ToProcessor {
+    let through = BaseBlock(through);
+    ToProcessor::BaseChain(base_chain::ToProcessor::FromTheBeginning { incarnation, through })
 }
 
 pub(crate) fn sign_id(id: SigningId, attempt: u32) -> SignId {

@@ -21,6 +21,7 @@ use super::cluster::{
 use crate::{
     dkg::Evrf,
     external_network::{ExternalNetwork, Pace},
+    ledger::{Ledger, LedgerClient, server},
     service::{Service, TaskError, now_unix_ms},
 };
 
@@ -32,6 +33,7 @@ struct Running {
 struct Testnet {
     cluster: Cluster,
     external: ExternalNetwork,
+    network: LedgerClient,
     queues: Vec<MessageQueue<MemoryStore>>,
     clients: Vec<(String, SecretKey, SecretKey)>,
     running: Vec<Option<Running>>,
@@ -76,7 +78,17 @@ impl Testnet {
         let external = ExternalNetwork::new(CHAIN, network(), pace);
         let running = cluster.indices().map(|_| None).collect();
         let backlog = cluster.indices().map(|_| Vec::new()).collect();
-        let mut testnet = Self { cluster, external, queues, clients, running, received, backlog };
+        let ledger = Ledger {
+            chain: CHAIN,
+            network: network(),
+            curve: coordinator_base_chain::NetworkCurve::Secp256k1,
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let network = LedgerClient::new(&url, ledger).unwrap();
+        let router = server::router(ledger, MemoryStore::default());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let mut testnet = Self { cluster, external, network, queues, clients, running, received, backlog };
         testnet.cluster.indices().for_each(|node| testnet.start(node));
         testnet
     }
@@ -96,7 +108,8 @@ impl Testnet {
             Arc::new(Evrf::default()),
         );
         let (stop, stopped) = oneshot::channel();
-        let service = Service::new(processor, client, Duration::from_millis(100));
+        let interval = Duration::from_millis(100);
+        let service = Service::new(processor, client, self.network.clone(), interval);
         let ended = tokio::spawn(service.run(async move { drop(stopped.await) }));
         self.running[node] = Some(Running { stop, ended });
     }

@@ -2,3 +2,4 @@
 
 pub(crate) mod cluster;
 mod http;
+mod rotation;

@@ -7,8 +7,14 @@ use processor_messages::{
 };
 
 use super::*;
-use crate::tests::cluster::{
-    CHAIN, Cluster, KEYS_AT_SECS, SESSION, batch_id, external, preprocesses_in, sign_id,
+use processor_messages::Incarnation;
+
+use crate::{
+    external_network::{ExternalNetwork, Pace},
+    tests::cluster::{
+        self, CHAIN, Cluster, KEYS_AT_SECS, PACE, SESSION, batch_id, external, from_the_beginning,
+        preprocesses_in, sign_id,
+    },
 };
 
 /// A time at which the session is in charge of the network's blocks.
@@ -88,20 +94,88 @@ fn a_processor_which_is_not_in_the_set_expects_the_same_batches_and_signs_none()
 
 /// `PROC-11`.
 #[test]
-fn no_more_batches_are_made_than_the_window_until_the_base_chain_executes() {
+fn no_block_is_looked_at_beyond_the_window_until_the_base_chain_executes() {
     let (cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
     let much_later = LATER + 1_000_000;
     let made = batches(&scan_at(&cluster, 0, much_later));
-    assert_eq!(made.len(), usize::try_from(WINDOW).unwrap());
-    cluster.tell(0, executed(&made[0], SESSION));
-    assert_eq!(batches(&scan_at(&cluster, 0, much_later)).len(), 1);
+    let number = |batch: &Batch| external().number(&batch.block).unwrap();
+    let start = cluster.nodes[0].store.read(|db| activation(db, SESSION)).unwrap().unwrap();
+    assert_eq!(number(made.last().unwrap()), start - 1 + WINDOW - 1);
+    for batch in &made {
+        cluster.tell(0, executed(batch, SESSION));
+        let further = batches(&scan_at(&cluster, 0, much_later));
+        assert!(further.iter().all(|further| number(further) < number(batch) + WINDOW));
+    }
 }
 
+/// A network of this pace, in charge of a session.
+fn with_pace(pace: Pace) -> Cluster {
+    let (mut cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
+    for node in cluster.indices() {
+        let external = ExternalNetwork::new(CHAIN, cluster::network(), pace);
+        let (store, secret) = (cluster.nodes[node].store.clone(), cluster.secret(node).to_vec());
+        let curve = coordinator_base_chain::NetworkCurve::Secp256k1;
+        let dkg = std::sync::Arc::new(crate::dkg::dealt::Dealt);
+        cluster.nodes[node].processor =
+            cluster::processor(&store, node, &secret, Incarnation(0), (external, curve), dkg);
+    }
+    cluster
+}
+
+/// `PROC-10`: without deposits the window would not move, and no later session ever be in charge.
 #[test]
-fn an_executed_batch_moves_a_processor_which_lags() {
-    let (cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
+fn a_network_without_deposits_has_a_heartbeat_of_empty_batches() {
+    let cluster = with_pace(Pace { deposits: 0, ..PACE });
+    let number = |batch: &Batch| external().number(&batch.block).unwrap();
+    let start = cluster.nodes[0].store.read(|db| activation(db, SESSION)).unwrap().unwrap();
+    let (mut last, mut now) = (start - 1, LATER);
+    for id in 0..5 {
+        now += HEARTBEAT * PACE.block_interval_ms;
+        let made = batches(&scan_at(&cluster, 0, now));
+        assert_eq!(made.len(), 1);
+        assert_eq!((made[0].id, number(&made[0])), (BatchId(id), last + HEARTBEAT));
+        assert!(made[0].instructions.is_empty());
+        last = number(&made[0]);
+        cluster.tell(0, executed(&made[0], SESSION));
+        drop(cluster.letters(0));
+    }
+}
+
+/// `PROC-13`: what a former life of the disk made is known from the base chain alone.
+#[test]
+fn a_new_life_continues_after_what_the_base_chain_executed() {
+    let (mut cluster, pair) = Cluster::with_keys(&[1, 1, 1, 1]);
     let made = batches(&scan_at(&cluster, 0, LATER));
+    cluster.wipe(1, LATER);
+    cluster.tell(1, from_the_beginning(Incarnation(LATER), 3));
+    cluster.tell(1, Cluster::set_keys(&pair));
+    for batch in &made[..4] {
+        cluster.tell(1, executed(batch, SESSION));
+    }
+    drop(cluster.letters(1));
+    assert_eq!(batches(&scan_at(&cluster, 1, LATER)), made[4..]);
+}
+
+/// `PROC-13`.
+#[test]
+fn a_new_life_makes_nothing_of_the_middle_of_the_base_chain() {
+    let (mut cluster, pair) = Cluster::with_keys(&[1, 1, 1, 1]);
+    let made = batches(&scan_at(&cluster, 0, LATER));
+    cluster.wipe(1, LATER);
+    drop(cluster.letters(1));
     cluster.tell(1, executed(&made[3], SESSION));
+    cluster.tell(1, Cluster::set_keys(&pair));
+    // Said to another life.
+    cluster.tell(1, from_the_beginning(Incarnation(LATER - 1), 3));
+    cluster.tell(1, executed(&made[4], SESSION));
+    assert!(scan_at(&cluster, 1, LATER).is_empty());
+    // It is handled when it comes again in its place.
+    cluster.tell(1, from_the_beginning(Incarnation(LATER), 3));
+    cluster.tell(1, Cluster::set_keys(&pair));
+    for batch in &made[..4] {
+        cluster.tell(1, executed(batch, SESSION));
+    }
+    drop(cluster.letters(1));
     assert_eq!(batches(&scan_at(&cluster, 1, LATER)), made[4..]);
 }
 
@@ -110,7 +184,7 @@ fn an_executed_batch_of_an_unknown_block_changes_nothing() {
     let (cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
     let before = cluster.nodes[0].store.read(|db| scan_state(db)).unwrap();
     let wrong = Batch {
-        network: crate::tests::cluster::network(),
+        network: cluster::network(),
         id: BatchId(5),
         block: processor_messages::NetworkBlockHash([1; 32]),
         instructions: List::default(),
@@ -160,6 +234,7 @@ fn a_wiped_processor_skips_attempts_of_before_and_takes_part_in_later_ones() {
     drop(cluster.letters(1));
     cluster.resend(1, Incarnation(LATER));
     cluster.work(1);
+    cluster.tell(1, from_the_beginning(Incarnation(LATER), 0));
     cluster.tell(1, Cluster::set_keys(&pair));
     let letters = scan_at(&cluster, 1, LATER + 10_000);
     let made = batches(&letters);
@@ -175,17 +250,6 @@ fn a_wiped_processor_skips_attempts_of_before_and_takes_part_in_later_ones() {
     let id = batch_id(0, 1);
     cluster.tell(1, ToProcessor::Sign(sign::ToProcessor::Reattempt { id }));
     assert!(preprocesses_in(&cluster.letters(1), id).is_some());
-}
-
-#[test]
-fn a_wiped_processor_without_set_keys_continues_after_an_executed_batch() {
-    let (mut cluster, _) = Cluster::with_keys(&[1, 1, 1, 1]);
-    let made = batches(&scan_at(&cluster, 0, LATER));
-    cluster.wipe(1, LATER);
-    drop(cluster.letters(1));
-    assert!(scan_at(&cluster, 1, LATER).is_empty());
-    cluster.tell(1, executed(&made[2], SESSION));
-    assert_eq!(batches(&scan_at(&cluster, 1, LATER)), made[3..]);
 }
 
 #[test]

@@ -50,9 +50,9 @@ fn validators_of_several_shares_hold_as_many_keys() {
     let pair = cluster.generate();
     for node in cluster.indices() {
         let keys = cluster.nodes[node].processor.keys(SESSION).unwrap().unwrap();
-        let indices: Vec<_> = keys.base.iter().map(crate::frost::participant).collect();
-        assert_eq!(indices, cluster.participants(node));
         assert_eq!(keys.pair().unwrap(), pair);
+        let indices = crate::frost::SigningKeys::Ristretto(keys.base).participants();
+        assert_eq!(indices, cluster.participants(node));
     }
 }
 
@@ -217,6 +217,7 @@ fn a_new_life_asks_for_later_sessions_once_it_was_answered_or_heard_of_them() {
     drop(cluster.letters(1));
     cluster.resend(1, life);
     assert_eq!(resends(&cluster.letters(1)), [(Session(1), life)]);
+    cluster.tell(1, crate::tests::cluster::from_the_beginning(life, 9));
     cluster.tell(
         1,
         ToProcessor::BaseChain(processor_messages::base_chain::ToProcessor::SetKeys {

@@ -288,6 +288,57 @@ fn keys_on_the_base_chain_which_are_not_ours_halt_the_session() {
     assert!(cluster.preprocesses(id).is_empty());
 }
 
+/// `PROC-19`, and defect 12 of a system whose cosigner panicked here.
+#[test]
+fn preprocesses_of_a_superseded_cosign_after_a_newer_one_began_do_no_harm() {
+    let (cluster, pair) = four();
+    let (older, preprocesses) = preprocessed(&cluster);
+    let newer = cluster.cosign(6);
+    let newer_preprocesses = cluster.preprocesses(newer);
+    cluster.send_preprocesses(&SELECTED, older, &cluster.pieces(&preprocesses));
+    let shares = cluster.shares(&SELECTED, older);
+    let chosen: Vec<_> = newer_preprocesses.into_iter().filter(|(node, _)| SELECTED.contains(node)).collect();
+    cluster.send_preprocesses(&SELECTED, newer, &cluster.pieces(&chosen));
+    let newer_shares = cluster.shares(&SELECTED, newer);
+    cluster.send_shares(&SELECTED, newer, &cluster.pieces(&newer_shares));
+    cluster.send_shares(&SELECTED, older, &cluster.pieces(&shares));
+    for node in SELECTED {
+        let cosigns: Vec<_> =
+            cluster.letters(node).into_iter().filter(|l| Cluster::verify_cosign(&pair, l)).collect();
+        assert_eq!(cosigns.len(), 2, "both are signed, each with its own nonces");
+    }
+}
+
+/// `PROC-19`: what is forgotten is bounded, whatever comes about it in whichever round.
+#[test]
+fn a_cosign_which_many_newer_ones_superseded_is_forgotten_with_its_nonces() {
+    let (cluster, pair) = four();
+    let (forgotten, preprocesses) = preprocessed(&cluster);
+    let (_, kept_shares) = {
+        let pieces = cluster.pieces(&preprocesses);
+        cluster.send_preprocesses(&[3], forgotten, &pieces);
+        (pieces, cluster.shares(&[3], forgotten))
+    };
+    for block in 6..60 {
+        cluster.cosign(block);
+    }
+    cluster.indices().for_each(|node| drop(cluster.letters(node)));
+    cluster.send_preprocesses(&SELECTED, forgotten, &cluster.pieces(&preprocesses));
+    cluster.send_shares(&[3], forgotten, &cluster.pieces(&kept_shares));
+    cluster.tell_all(&ToProcessor::Sign(sign::ToProcessor::Reattempt {
+        id: SignId { attempt: Attempt(1), ..forgotten },
+    }));
+    for node in cluster.indices() {
+        assert_eq!(cluster.letters(node), [], "node {node}");
+        let left = cluster.nodes[node].store.read(|db| ATTEMPTS.scan(db, &SESSION, None, 99)).unwrap();
+        assert_eq!(left.len(), MAX_COSIGNS);
+    }
+    // The latest is signed all the same.
+    let id = cluster.id(SigningId::Cosign(BaseBlock(59)), 0);
+    cluster.sign(id, &SELECTED);
+    assert!(cluster.letters(0).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
+}
+
 #[test]
 fn a_completed_signing_leaves_no_nonce_behind() {
     let (cluster, _) = four();
