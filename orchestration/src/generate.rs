@@ -266,7 +266,7 @@ impl Draft<'_> {
             stake_per_share: Amount(STAKE_PER_SHARE),
             epoch_blocks: self.plan.epoch_blocks,
             key_gen_deadline_blocks: 5_000,
-            slash_report_deadline_blocks: 5_000,
+            slash_report_deadline_blocks: self.plan.epoch_blocks.saturating_mul(16).min(5_000),
             tributary: TributaryParameters::default(),
         };
         let validators = self.entries.iter().zip(bundles).map(|(entry, bundles)| {
