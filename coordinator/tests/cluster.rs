@@ -141,41 +141,7 @@ impl Processor {
     fn answer(&mut self, message: ToProcessor) -> Vec<FromProcessor> {
         match message {
             ToProcessor::KeyGen(message) => self.key_gen(message),
-            ToProcessor::Sign(message) => match message {
-                sign::ToProcessor::Preprocesses { id, .. } => {
-                    let shares = self.pieces();
-                    vec![FromProcessor::Sign(sign::FromProcessor::Shares { id, shares })]
-                }
-                sign::ToProcessor::Shares { id, .. } if id.id == sign::SigningId::SlashReport => {
-                    let (session, report) = (id.session, self.report.clone());
-                    let signature = sign(&signing::slash_report_message(CHAIN, set(), &report));
-                    let signed =
-                        coordinator_messages::FromProcessor::SignedSlashReport { session, report, signature };
-                    vec![FromProcessor::Coordinator(signed)]
-                }
-                sign::ToProcessor::Shares {
-                    id: sign::SignId { session, id: sign::SigningId::Cosign(block), .. },
-                    ..
-                } => {
-                    let hash = self.cosigns[&block];
-                    let signature = sign(&signing::cosign_message(CHAIN, set(), block, hash));
-                    vec![FromProcessor::Coordinator(coordinator_messages::FromProcessor::CosignedBlock {
-                        session,
-                        block,
-                        hash,
-                        signature,
-                    })]
-                }
-                sign::ToProcessor::Shares { id, .. } => {
-                    let (session, batch) = (id.session, signed_batch());
-                    let signed = coordinator_messages::FromProcessor::SignedBatch { session, batch };
-                    vec![FromProcessor::Coordinator(signed)]
-                }
-                sign::ToProcessor::Reattempt { id } => {
-                    let preprocesses = self.pieces();
-                    vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
-                }
-            },
+            ToProcessor::Sign(message) => self.answer_sign(message),
             ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys { session, .. }) => {
                 let id =
                     sign::SignId { session, id: sign::SigningId::Batch(BatchId(0)), attempt: Attempt(0) };
@@ -204,7 +170,45 @@ impl Processor {
                 let preprocesses = self.pieces();
                 vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
             }
-            ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
+            ToProcessor::BaseChain(_) => Vec::new(),
+        }
+    }
+
+    fn answer_sign(&self, message: sign::ToProcessor) -> Vec<FromProcessor> {
+        match message {
+            sign::ToProcessor::Preprocesses { id, .. } => {
+                let shares = self.pieces();
+                vec![FromProcessor::Sign(sign::FromProcessor::Shares { id, shares })]
+            }
+            sign::ToProcessor::Shares { id, .. } if id.id == sign::SigningId::SlashReport => {
+                let (session, report) = (id.session, self.report.clone());
+                let signature = sign(&signing::slash_report_message(CHAIN, set(), &report));
+                let signed =
+                    coordinator_messages::FromProcessor::SignedSlashReport { session, report, signature };
+                vec![FromProcessor::Coordinator(signed)]
+            }
+            sign::ToProcessor::Shares {
+                id: sign::SignId { session, id: sign::SigningId::Cosign(block), .. },
+                ..
+            } => {
+                let hash = self.cosigns[&block];
+                let signature = sign(&signing::cosign_message(CHAIN, set(), block, hash));
+                vec![FromProcessor::Coordinator(coordinator_messages::FromProcessor::CosignedBlock {
+                    session,
+                    block,
+                    hash,
+                    signature,
+                })]
+            }
+            sign::ToProcessor::Shares { id, .. } => {
+                let (session, batch) = (id.session, signed_batch());
+                let signed = coordinator_messages::FromProcessor::SignedBatch { session, batch };
+                vec![FromProcessor::Coordinator(signed)]
+            }
+            sign::ToProcessor::Reattempt { id } => {
+                let preprocesses = self.pieces();
+                vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
+            }
         }
     }
 
@@ -377,16 +381,7 @@ impl Validators {
                             let message = signing::batch_message(CHAIN, &signed.batch);
                             assert!(signing::verify(&key_pair().base, &message, &signed.signature));
                             seen.lock().unwrap().push(signed.batch.id);
-                            events.push(Event::BatchExecuted {
-                                network: network(),
-                                batch: base_chain::ExecutedBatch {
-                                    id: signed.batch.id,
-                                    publisher: Session(0),
-                                    block: signed.batch.block,
-                                    instructions_hash: signing::instructions_hash(&signed.batch),
-                                    results: List::default(),
-                                },
-                            });
+                            events.push(executed_event(&signed.batch));
                         }
                         Transaction::ReportSlashes(call) if !reported => {
                             let message = signing::slash_report_message(CHAIN, set(), &call.report);
@@ -434,6 +429,17 @@ impl Validators {
             self.stop(index).await;
         }
     }
+}
+
+fn executed_event(batch: &Batch) -> Event {
+    let batch = base_chain::ExecutedBatch {
+        id: batch.id,
+        publisher: Session(0),
+        block: batch.block,
+        instructions_hash: signing::instructions_hash(batch),
+        results: List::default(),
+    };
+    Event::BatchExecuted { network: network(), batch }
 }
 
 fn info(index: usize, addresses: Vec<String>) -> ValidatorInfo {

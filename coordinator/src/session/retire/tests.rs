@@ -1,5 +1,6 @@
 use coordinator_base_chain::{
-    BaseChain, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, TributaryParameters,
+    BaseChain, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember,
+    TributaryParameters,
 };
 use coordinator_core::{Identity, base_chain, session};
 use coordinator_keys::SecretKey;
@@ -36,6 +37,7 @@ async fn with_dropped_set() -> Node<MemoryStore> {
         threshold: KeyShares(3),
         key_gen_deadline: BaseBlock(9),
         tributary: TributaryParameters::default(),
+        cosign: CosignParameters::default(),
     };
     let events = vec![Event::SetDeclared(declaration), Event::SetDropped { set: set() }];
     let chain = MemoryChain::new("test", CHAIN, Vec::new(), 1, events);
@@ -47,7 +49,7 @@ async fn with_dropped_set() -> Node<MemoryStore> {
         health: Health::default(),
         metrics: Metrics::default(),
     };
-    node.step(|step| base_chain::apply(step, &block)).await.unwrap().unwrap();
+    node.step(|step| base_chain::follow(step, &block)).await.unwrap().unwrap();
     node
 }
 

@@ -41,7 +41,7 @@ const SEALED: &str = "seeds";
 /// The most rows which are forgotten at a time.
 const MAX_FORGOTTEN: usize = 4_096;
 /// The most blocks to cosign of a session which are remembered.
-pub const MAX_COSIGNS: usize = 16;
+pub const MAX_COSIGNS: usize = 512;
 
 /// What a signing id stands for.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]

@@ -213,9 +213,8 @@ fn a_new_session_s_first_batch_waits_until_the_former_paid_everything() {
     assert_eq!(run.last().0, Session(1));
     let handover = made[0].iter().find(|(session, _)| *session == Session(1)).unwrap();
     assert_eq!(external().number(&handover.1.block), Some(run.activation(1)), "delayed, and not changed");
-    let said = run.said(completions);
-    for node in 0..7 {
-        let of = |session| said[node].iter().filter(|(of, _)| of.0 == session).count();
+    for (node, said) in run.said(completions).iter().enumerate() {
+        let of = |session| said.iter().filter(|(of, _)| of.0 == session).count();
         assert_eq!((of(0), of(1)), (1, 1), "node {node}");
     }
 }

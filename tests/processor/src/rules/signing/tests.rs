@@ -319,7 +319,8 @@ fn a_cosign_which_many_newer_ones_superseded_is_forgotten_with_its_nonces() {
         cluster.send_preprocesses(&[3], forgotten, &pieces);
         (pieces, cluster.shares(&[3], forgotten))
     };
-    for block in 6..60 {
+    let last = 6 + MAX_COSIGNS as u64;
+    for block in 6..=last {
         cluster.cosign(block);
     }
     cluster.indices().for_each(|node| drop(cluster.letters(node)));
@@ -330,11 +331,12 @@ fn a_cosign_which_many_newer_ones_superseded_is_forgotten_with_its_nonces() {
     }));
     for node in cluster.indices() {
         assert_eq!(cluster.letters(node), [], "node {node}");
-        let left = cluster.nodes[node].store.read(|db| ATTEMPTS.scan(db, &SESSION, None, 99)).unwrap();
+        let left =
+            cluster.nodes[node].store.read(|db| ATTEMPTS.scan(db, &SESSION, None, 2 * MAX_COSIGNS)).unwrap();
         assert_eq!(left.len(), MAX_COSIGNS);
     }
     // The latest is signed all the same.
-    let id = cluster.id(SigningId::Cosign(BaseBlock(59)), 0);
+    let id = cluster.id(SigningId::Cosign(BaseBlock(last)), 0);
     cluster.sign(id, &SELECTED);
     assert!(cluster.letters(0).iter().any(|letter| Cluster::verify_cosign(&pair, letter)));
 }
