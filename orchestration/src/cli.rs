@@ -141,7 +141,7 @@ mod tests {
         let Command::Testnet(TestnetCommand::Up(args)) = Cli::parse_from(line.split(' ')).command else {
             panic!("testnet up")
         };
-        assert_eq!(args.weights.unwrap(), [3, 2, 2, 1, 1, 1, 1]);
+        assert_eq!(args.weights.as_deref(), Some(&[3, 2, 2, 1, 1, 1, 1][..]));
         assert_eq!((args.validators, args.networks, args.until, args.json), (7, 3, Until::FirstBatch, true));
         assert_eq!(args.epoch_blocks(), LONG_EPOCH_BLOCKS);
         let line = "orchestration testnet up --until handover --json";

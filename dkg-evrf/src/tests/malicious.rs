@@ -245,7 +245,7 @@ fn all_at_once<C: SigningCurve>() {
 
 /// EVRF-10.
 #[test]
-fn evrf_10_all_faulty_dealers_are_named_and_no_honest_one() {
+fn ref_09_evrf_10_all_faulty_dealers_are_named_and_no_honest_one() {
     all_at_once::<Ristretto>();
     all_at_once::<Secp256k1>();
 }

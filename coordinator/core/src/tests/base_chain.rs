@@ -170,7 +170,7 @@ fn a_dropped_set_ends_and_its_processor_is_not_heard_any_more() {
 }
 
 #[test]
-fn an_executed_batch_waits_for_a_processor_which_lags_and_holds_back_what_follows() {
+fn ref_10_an_executed_batch_waits_for_a_processor_which_lags_and_holds_back_what_follows() {
     // COORD-5, and defects 10 and 28.
     let mut node = Node::new(0, Honest);
     follow(

@@ -311,7 +311,7 @@ fn preprocesses_of_a_superseded_cosign_after_a_newer_one_began_do_no_harm() {
 
 /// `PROC-19`: what is forgotten is bounded, whatever comes about it in whichever round.
 #[test]
-fn a_cosign_which_many_newer_ones_superseded_is_forgotten_with_its_nonces() {
+fn ref_12_a_cosign_which_many_newer_ones_superseded_is_forgotten_with_its_nonces() {
     let (cluster, pair) = four();
     let (forgotten, preprocesses) = preprocessed(&cluster);
     let (_, kept_shares) = {
