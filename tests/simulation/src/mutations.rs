@@ -31,6 +31,30 @@ pub const fn profile(mutation: Mutation) -> Profile {
     }
 }
 
+/// The first seed of its [`profile`] which shows a mutation, as `spec/simulation.md` lists it: where a quick test looks.
+pub const fn seed(mutation: Mutation) -> u64 {
+    use Mutation as M;
+    match mutation {
+        M::SkipFsync
+        | M::OutputBeforeCommit
+        | M::ReuseNonce
+        | M::TwoPayloadsInASlot
+        | M::DropHandoverRule
+        | M::SkipReplay => 0,
+        M::ReuseConfirmationNonce | M::PublishAhead => 1,
+        M::NoNewSelection => 2,
+        M::ShareFromOutside | M::SkipChainCheck => 3,
+        M::UnboundedMempool => 4,
+        M::BlameOnOneVote | M::EvidenceUnseen => 9,
+        M::DuplicateVote | M::BelowQuorum | M::ForgedCertificate | M::UnsignedBatch => 10,
+        M::AnySize => 11,
+        M::ForeignProvided => 12,
+        M::TakeStrangers => 14,
+        M::IgnoreIncarnation => 16,
+        M::FeedBeforeVerification => 79,
+    }
+}
+
 /// Runs seeds until one catches the mutation which is in force; the row of the table, or `None` if none of `seeds`
 /// does. `run` runs so many seeds of a profile, or up to the first violation.
 pub fn catch(mutation: Mutation, seeds: u64, run: impl Fn(Profile, u64) -> Vec<Outcome>) -> Option<String> {

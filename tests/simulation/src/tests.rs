@@ -49,6 +49,12 @@ fn every_rule_holds_under_crashes() {
     assert!(crashes > 50, "{crashes} crashes");
 }
 
+/// Two rotations in a row: newcomers are three of four, leavers come back; what ended is retired, archived and pruned.
+#[test]
+fn every_rule_holds_over_two_rotations() {
+    (0..2).for_each(|seed| assert_holds(&run(&Options::of(Profile::Rotation), seed)));
+}
+
 #[test]
 fn a_seed_is_a_run_and_tracing_does_not_change_it() {
     for seed in 3..6 {
