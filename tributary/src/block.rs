@@ -97,7 +97,8 @@ impl Certificate {
         let mut weight = 0u64;
         let mut former = None;
         for (validator, signature) in &self.signatures {
-            let Some(member) = members.get(validator).filter(|_| former.is_none_or(|f| f < validator)) else {
+            let distinct = former.is_none_or(|former| former < validator) || mutated!(DuplicateVote);
+            let Some(member) = members.get(validator).filter(|_| distinct) else {
                 return false;
             };
             former = Some(validator);

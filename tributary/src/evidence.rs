@@ -45,6 +45,9 @@ impl Evidence {
     #[must_use]
     pub fn verify(&self, members: &Members) -> bool {
         let Some(member) = members.get(&self.validator) else { return false };
+        if mutated!(EvidenceUnseen) {
+            return true;
+        }
         let genesis = members.genesis();
         let check = |message: Vec<u8>, signature: &Signature| {
             member.key.verify(signing::CONSENSUS, &message, signature)

@@ -83,6 +83,21 @@
 
 #![deny(clippy::indexing_slicing)]
 
+/// Whether this build is broken in this way, for the simulation to notice; always false without the feature
+/// `mutations`.
+#[cfg(feature = "mutations")]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        mutation::is(mutation::Mutation::$mutation)
+    };
+}
+#[cfg(not(feature = "mutations"))]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        false
+    };
+}
+
 mod application;
 mod block;
 pub mod chain;
@@ -100,6 +115,8 @@ mod spec;
 mod transaction;
 mod verified;
 mod wire;
+#[cfg(feature = "wiretap")]
+pub mod wiretap;
 
 pub use application::{Application, Arrived, Built, Say, Slot, Verdict};
 pub use block::{Block, BlockHash, Certificate, DECIDED, DecidedBlock, Header};

@@ -35,11 +35,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    pub(crate) fn body(self) -> usize {
+    /// The largest block body, in bytes.
+    pub fn body(self) -> usize {
         usize::try_from(self.body_bytes).unwrap_or(usize::MAX)
     }
 
-    pub(crate) fn transaction(self) -> usize {
+    /// The largest encoded transaction, in bytes.
+    pub fn transaction(self) -> usize {
         usize::try_from(self.transaction_bytes).unwrap_or(usize::MAX)
     }
 }
@@ -167,6 +169,9 @@ impl Members {
 
     /// Whether `weight` is more than two thirds of the total.
     pub fn is_quorum(&self, weight: u64) -> bool {
+        if mutated!(BelowQuorum) {
+            return weight.saturating_mul(4) >= self.total;
+        }
         weight.saturating_mul(3) > self.total.saturating_mul(2)
     }
 

@@ -247,7 +247,8 @@ fn offer(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
         let id = progress.offered;
         let Some(expected) = EXPECTED.get(step.txn, &(network, id))? else { return Ok(()) };
         let set = ValidatorSet { network, session: expected.session };
-        if blocked(step.txn, set, (id, progress.verified))?.is_some() {
+        let blocked = blocked(step.txn, set, (id, progress.verified))?;
+        if blocked.is_some() && !mutated!(DropHandoverRule) {
             return Ok(());
         }
         if let Some(genesis) = active(step.txn, set)? {

@@ -60,7 +60,9 @@ pub(crate) fn append(
 fn due(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Entry>, StoreError> {
     let verified = batch::progress(db, network)?.verified;
     let entry = ENTRIES.get(db, &(network, state(db, network)?.handed_over))?;
-    Ok(entry.filter(|entry| entry.after.is_none_or(|id| id < verified)))
+    let is_due =
+        |entry: &Entry| mutated!(FeedBeforeVerification) || entry.after.is_none_or(|id| id < verified);
+    Ok(entry.filter(is_due))
 }
 
 /// Whether anything may be handed over now.

@@ -19,6 +19,21 @@
 
 #![deny(clippy::indexing_slicing)]
 
+/// Whether this build is broken in this way, for the simulation to notice; always false without the feature
+/// `mutations`.
+#[cfg(feature = "mutations")]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        mutation::is(mutation::Mutation::$mutation)
+    };
+}
+#[cfg(not(feature = "mutations"))]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        false
+    };
+}
+
 pub mod base_chain;
 pub mod batch;
 pub mod cosign;

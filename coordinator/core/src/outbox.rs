@@ -100,6 +100,7 @@ pub fn move_message<E: From<StoreError>>(
     let moved = TO_PROCESSOR.advance(txn, &network, |txn, _, (incarnation, bytes)| {
         let message: ToProcessor = decode(&bytes, MAX_MESSAGE_BYTES)
             .map_err(|e| StoreError::Corrupt { table: "outbox/to_processor", reason: e.to_string() })?;
+        let incarnation = if mutated!(IgnoreIncarnation) { Incarnation(0) } else { incarnation };
         send(txn, &message.intent_in(network, incarnation), bytes)
     })?;
     Ok(moved.is_some())
@@ -180,6 +181,11 @@ pub fn batch(
     network: Network,
     id: BatchId,
 ) -> Result<Option<SignedBatch>, StoreError> {
+    if mutated!(PublishAhead)
+        && let Some(ahead) = BATCHES.get(db, &(network, id.next()))?
+    {
+        return Ok(Some(ahead));
+    }
     BATCHES.get(db, &(network, id))
 }
 

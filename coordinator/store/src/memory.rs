@@ -43,6 +43,38 @@ struct State {
     steps: u64,
     steps_left: Option<u64>,
     stopped: Option<String>,
+    #[cfg(feature = "mutations")]
+    unsynced: Unsynced,
+}
+
+/// What a disk holds which takes a while although it said that it was done.
+#[cfg(feature = "mutations")]
+#[derive(Debug, Default)]
+struct Unsynced {
+    on_disk: Map,
+    waiting: VecDeque<Writes>,
+}
+
+#[cfg(feature = "mutations")]
+impl Unsynced {
+    /// The most steps which are not on disk yet.
+    const LATE: usize = 8;
+
+    fn apply(&mut self, writes: &Writes) {
+        if !mutated!(SkipFsync) {
+            return;
+        }
+        self.waiting.push_back(writes.clone());
+        if self.waiting.len() > Self::LATE
+            && let Some(writes) = self.waiting.pop_front()
+        {
+            self.on_disk.apply(writes);
+        }
+    }
+
+    fn durable<'a>(&'a self, durable: &'a Map) -> &'a Map {
+        if mutated!(SkipFsync) { &self.on_disk } else { durable }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -61,7 +93,16 @@ impl MemoryStore {
     }
 
     fn with(sync: SyncMode, map: Map) -> Self {
-        let state = State { sync, submitted: map.clone(), durable: map, ..State::default() };
+        #[cfg(feature = "mutations")]
+        let unsynced = Unsynced { on_disk: map.clone(), waiting: VecDeque::new() };
+        let state = State {
+            sync,
+            submitted: map.clone(),
+            durable: map,
+            #[cfg(feature = "mutations")]
+            unsynced,
+            ..State::default()
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -89,6 +130,16 @@ impl MemoryStore {
     /// How many steps are submitted and not durable.
     pub fn pending(&self) -> usize {
         self.lock().pending.len()
+    }
+
+    /// What the steps write which are submitted and not durable, oldest first.
+    pub fn pending_writes(&self) -> Vec<Writes> {
+        self.lock().pending.iter().map(|(writes, _)| writes.clone()).collect()
+    }
+
+    /// Why the store stopped, if it did.
+    pub fn stopped(&self) -> Option<String> {
+        self.lock().stopped.clone()
     }
 
     /// How many steps were submitted since this store was made.
@@ -120,7 +171,11 @@ impl MemoryStore {
         let mut state = self.lock();
         let completions = state.sync_steps(steps);
         let pending = state.stop(POWER_LOSS);
-        let after = Self::with(state.sync, state.durable.clone());
+        #[cfg(feature = "mutations")]
+        let durable = state.unsynced.durable(&state.durable);
+        #[cfg(not(feature = "mutations"))]
+        let durable = &state.durable;
+        let after = Self::with(state.sync, durable.clone());
         drop(state);
         fail(completions, POWER_LOSS);
         fail(pending, POWER_LOSS);
@@ -146,6 +201,8 @@ impl State {
         let steps = steps.min(self.pending.len());
         let mut completions = Vec::with_capacity(steps);
         for (writes, completion) in self.pending.drain(..steps) {
+            #[cfg(feature = "mutations")]
+            self.unsynced.apply(&writes);
             self.durable.apply(writes);
             completions.push(completion);
         }

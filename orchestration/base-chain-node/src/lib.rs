@@ -16,6 +16,21 @@
 //! What callers uphold: one node for each validator and chain; the same genesis file on every node. Spec:
 //! `spec/base-chain.md`.
 
+/// Whether this build is broken in this way, for the simulation to notice; always false without the feature
+/// `mutations`.
+#[cfg(feature = "mutations")]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        mutation::is(mutation::Mutation::$mutation)
+    };
+}
+#[cfg(not(feature = "mutations"))]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        false
+    };
+}
+
 pub mod application;
 pub mod config;
 pub mod genesis_file;

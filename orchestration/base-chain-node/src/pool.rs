@@ -64,6 +64,11 @@ impl Pool {
         self.entries.is_empty()
     }
 
+    /// How many transactions wait.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Whether this transaction waits.
     pub fn contains(&self, hash: TransactionHash) -> bool {
         self.places.contains_key(&hash)

@@ -19,6 +19,21 @@
 //!
 //! Specification: `spec/processor.md` (PROC-n), `spec/messages.md`, `spec/message-queue.md`.
 
+/// Whether this build is broken in this way, for the simulation to notice; always false without the feature
+/// `mutations`.
+#[cfg(feature = "mutations")]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        mutation::is(mutation::Mutation::$mutation)
+    };
+}
+#[cfg(not(feature = "mutations"))]
+macro_rules! mutated {
+    ($mutation:ident) => {
+        false
+    };
+}
+
 pub mod cli;
 pub mod config;
 pub mod dkg;

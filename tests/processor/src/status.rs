@@ -63,7 +63,7 @@ impl Notice {
             | Self::OfTheMiddle
             | Self::FromTheBeginning { .. } => self.log_network(),
             Self::Planned { .. } | Self::Unpayable { .. } | Self::Completed { .. } | Self::NoPlan { .. } => {
-                self.log_payments()
+                self.log_payments();
             }
             Self::Signed { .. }
             | Self::InvalidParticipant { .. }

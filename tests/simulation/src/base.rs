@@ -12,7 +12,7 @@ use base_chain_node::{
 };
 use coordinator_base_chain::{Block, Refusal, Transaction};
 use coordinator_store::{Store, StoreError};
-use processor_messages::{BaseBlock, Genesis, encode};
+use processor_messages::{Account, BaseBlock, Genesis, encode};
 use tributary::{Input, Node, Open};
 
 use crate::{
@@ -23,22 +23,52 @@ use crate::{
 
 /// A base-chain node.
 pub struct Base {
-    /// Which validator's.
+    /// Its number among the nodes.
     pub index: usize,
+    /// Which validator's.
+    pub validator: usize,
     /// Its disk.
     pub disk: Disk,
     /// Its engine, while it runs.
     pub engine: Option<Engine<BaseApplication>>,
     /// What it takes the time to be, in milliseconds since the Unix epoch.
     pub clock: Arc<AtomicU64>,
+    /// How far its clock is off, in milliseconds.
+    pub skew_ms: i64,
     pool: SharedPool,
 }
 
 impl Base {
     /// A node with an empty disk.
-    pub fn new(index: usize) -> Self {
+    pub fn new(index: usize, validator: usize) -> Self {
         let (disk, clock) = (Disk::default(), Arc::default());
-        Self { index, disk, engine: None, clock, pool: SharedPool::default() }
+        Self { index, validator, disk, engine: None, clock, skew_ms: 0, pool: SharedPool::default() }
+    }
+
+    /// Sets its clock by the true time.
+    pub fn set_clock(&self, true_unix_ms: u64) {
+        self.clock.fetch_max(true_unix_ms.saturating_add_signed(self.skew_ms), Ordering::Relaxed);
+    }
+
+    /// How many transactions wait in its pool.
+    pub fn pooled(&self) -> usize {
+        lock(&self.pool).len()
+    }
+
+    /// The latest final block.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn head(&self) -> Result<BaseBlock, StoreError> {
+        Ok(self.disk.store.read(query::head)?.map_or(BaseBlock(0), |head| head.number))
+    }
+
+    /// The next nonce of an account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn nonce(&self, account: Account) -> Result<u64, StoreError> {
+        Ok(self.disk.store.read(|db| query::account(db, account))?.nonce)
     }
 
     /// Starts it.
@@ -58,7 +88,7 @@ impl Base {
             });
             drop(written?);
         }
-        let Some(key) = setting.keys.get(self.index) else { return Ok(Vec::new()) };
+        let Some(key) = setting.keys.get(self.validator) else { return Ok(Vec::new()) };
         let clock = self.clock.clone();
         let application =
             BaseApplication::new(self.pool.clone(), Arc::new(move || clock.load(Ordering::Relaxed)));

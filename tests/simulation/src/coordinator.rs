@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator::session::{due_inputs, is_due, ordered_block};
-use coordinator_base_chain::{Transaction, TransactionHash};
+use coordinator_base_chain::{Block as BaseChainBlock, Transaction, TransactionHash};
 use coordinator_core::{
     Error, Identity, Notice, Step,
     base_chain::{self, Handled},
@@ -22,7 +22,8 @@ use coordinator_core::{
 use coordinator_message_queue::{Direction, QueueError, queue};
 use coordinator_store::{Store, StoreError};
 use processor_messages::{
-    FromProcessor, Genesis, Network, TributaryBlock, ValidatorSet, codec::MAX_MESSAGE_BYTES, decode,
+    BaseBlock, FromProcessor, Genesis, Network, TributaryBlock, ValidatorSet, codec::MAX_MESSAGE_BYTES,
+    decode,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -69,6 +70,13 @@ pub enum Task {
     Receive(Network),
 }
 
+impl Task {
+    /// Whether it asks the base-chain node.
+    pub fn asks_base(self) -> bool {
+        matches!(self, Self::Observe | Self::Follow | Self::Keys | Self::Reports | Self::Batches(_))
+    }
+}
+
 /// What a look at a task's work brought.
 pub(crate) enum Did {
     /// Nothing to do.
@@ -98,6 +106,10 @@ pub struct CoordinatorNode {
     pub notices: Vec<Notice>,
     /// The archives on its disk, as files: what is there was synced.
     pub archives: BTreeMap<ValidatorSet, Vec<u8>>,
+    /// The block of the base chain which it handled last, to be looked at by oracles; taken by them.
+    pub accepted: Option<BaseChainBlock>,
+    /// Whether its base-chain node says of a transaction that it took it, and drops it.
+    pub base_drops: bool,
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
     waiting: BTreeSet<Task>,
@@ -116,6 +128,8 @@ impl CoordinatorNode {
             tributaries: BTreeMap::new(),
             notices: Vec::new(),
             archives: BTreeMap::new(),
+            accepted: None,
+            base_drops: false,
             identity: Identity { key, chain: setting.chain, networks },
             exchange: Exchange::default(),
             waiting: BTreeSet::new(),
@@ -134,6 +148,39 @@ impl CoordinatorNode {
         // Another life draws other nonces, as the system's source would.
         self.rng = ChaCha20Rng::seed_from_u64(self.seed ^ (self.disk.life << 32));
         self.disk.up = true;
+    }
+
+    /// The next block of the base chain to handle.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_base_block(&self) -> Result<BaseBlock, StoreError> {
+        self.disk.store.read(|db| base_chain::next_block(db))
+    }
+
+    /// The next block of the base chain to observe.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_observed(&self) -> Result<BaseBlock, StoreError> {
+        self.disk.store.read(|db| cosign::next_block(db))
+    }
+
+    /// The sets it is in and their tributaries' ids, of those which are live.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sets(&self) -> Result<Vec<SetSpec>, StoreError> {
+        let records = self.disk.store.read(|db| session::all(db, MAX_SETS))?;
+        Ok(records.into_iter().filter(|r| r.life == Life::Active).map(|record| record.spec).collect())
+    }
+
+    /// Whether anything of an ended set is still to be archived or pruned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_ended_sets(&self) -> Result<bool, StoreError> {
+        Ok(!self.disk.store.read(|db| retire::next(db))?.is_empty())
     }
 
     /// The step of this task is durable.
@@ -161,7 +208,7 @@ impl CoordinatorNode {
     pub fn run(
         &mut self,
         task: Task,
-        base: Option<&mut Base>,
+        (base, block): (Option<&mut Base>, Option<BaseChainBlock>),
         now: Time,
     ) -> Result<(Option<Vec<Effect>>, Vec<Effect>), StoreError> {
         if self.waiting.contains(&task) {
@@ -169,8 +216,8 @@ impl CoordinatorNode {
         }
         let mut of_base = Vec::new();
         let did = match task {
-            Task::Observe => self.observe(base)?,
-            Task::Follow => self.follow(base)?,
+            Task::Observe => self.observe(block)?,
+            Task::Follow => self.follow(block)?,
             Task::Open => self.open()?,
             Task::Publish(set) => self.publish(set)?,
             Task::Scan(set) => self.scan(set)?,
@@ -250,16 +297,17 @@ impl CoordinatorNode {
         Ok(())
     }
 
-    fn follow(&mut self, base: Option<&mut Base>) -> Result<Did, StoreError> {
-        let next = self.disk.store.read(|db| base_chain::next_block(db))?;
-        let Some(block) = base.and_then(|base| base.block(next).ok().flatten()) else {
-            return Ok(Did::Nothing);
-        };
+    fn follow(&mut self, block: Option<BaseChainBlock>) -> Result<Did, StoreError> {
+        let Some(block) = block else { return Ok(Did::Nothing) };
         if let Ok(Gate::Held(_)) = self.disk.store.read(|db| cosign::gate(db, &block)) {
             return Ok(Did::Nothing);
         }
         let handled = self.step(|step| base_chain::follow(step, &block))?;
-        Ok(if handled == Some(Handled::Done) { Did::Step(Vec::new()) } else { Did::Nothing })
+        if handled == Some(Handled::Done) {
+            self.accepted = Some(block);
+            return Ok(Did::Step(Vec::new()));
+        }
+        Ok(Did::Nothing)
     }
 
     fn open(&mut self) -> Result<Did, StoreError> {
@@ -433,7 +481,8 @@ impl CoordinatorNode {
             if self.submitted.get(&hash).is_some_and(|due| *due > now) {
                 continue;
             }
-            let due = match base.submit(&transaction) {
+            let answer = if self.base_drops { Ok(Ok(Vec::new())) } else { base.submit(&transaction) };
+            let due = match answer {
                 Ok(Ok(new)) => {
                     effects.extend(new);
                     now + RESUBMIT

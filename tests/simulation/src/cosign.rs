@@ -1,12 +1,12 @@
 //! The exchange of cosigns between coordinators, as the service's tasks `cosign/{request, gossip, intake, ask}` do it,
 //! over the simulated network: messages are lost, late, doubled and forged as all others.
 
+use coordinator_base_chain::Block;
 use coordinator_core::cosign::{self, Cosigns, MAX_MESSAGE_BYTES, Observed, Verdict};
 use coordinator_store::{Store, StoreError};
 use processor_messages::{BaseBlock, Genesis, Network, decode, encode};
 
 use crate::{
-    base::Base,
     coordinator::{CoordinatorNode, Did},
     time::{SECOND, Time},
 };
@@ -38,11 +38,8 @@ impl CoordinatorNode {
         cosign::topic(self.identity.chain)
     }
 
-    pub(crate) fn observe(&mut self, base: Option<&mut Base>) -> Result<Did, StoreError> {
-        let next = self.disk.store.read(|db| cosign::next_block(db))?;
-        let Some(block) = base.and_then(|base| base.block(next).ok().flatten()) else {
-            return Ok(Did::Nothing);
-        };
+    pub(crate) fn observe(&mut self, block: Option<Block>) -> Result<Did, StoreError> {
+        let Some(block) = block else { return Ok(Did::Nothing) };
         let observed = self.step(|step| cosign::observe(step, &block))?;
         Ok(if observed == Some(Observed::Done) { Did::Step(Vec::new()) } else { Did::Nothing })
     }

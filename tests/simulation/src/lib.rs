@@ -12,13 +12,20 @@
 //! What this crate deliberately does not do: run the service's own tasks, sockets or files. `tests/e2e` does.
 
 pub mod base;
+pub mod catch_up;
 pub mod coordinator;
 pub mod cosign;
 pub mod disk;
 pub mod engine;
 pub mod faults;
+pub mod liar;
+pub mod links;
+pub mod manner;
+#[cfg(feature = "mutations")]
+pub mod mutations;
 pub mod oracle;
 pub mod processor;
+pub mod rpc;
 pub mod run;
 pub mod setting;
 pub mod time;

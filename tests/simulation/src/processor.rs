@@ -8,7 +8,7 @@ use processor_messages::{Incarnation, Network, Validator};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use simulated_processor::{
-    dkg::{KeyGenError, dealt::Dealt},
+    dkg::{self, KeyGenError, dealt::Dealt},
     processor::{Done, Processor},
     rules::{self, Identity, key_gen::Job},
     vault::Sealer,
@@ -16,7 +16,7 @@ use simulated_processor::{
 
 use crate::{
     disk::Disk,
-    setting::{START_UNIX_MS, Setting, embedded_secrets},
+    setting::{KeyGeneration, START_UNIX_MS, Setting, embedded_secrets},
     time::{MS, Time},
 };
 
@@ -39,6 +39,8 @@ pub struct ProcessorNode {
     pub computing: bool,
     /// Whether its disk was lost before.
     pub wiped: bool,
+    /// Until when it does nothing.
+    pub hangs_until: Time,
     seed: u64,
 }
 
@@ -46,7 +48,16 @@ impl ProcessorNode {
     /// A processor with an empty disk.
     pub fn new(validator: usize, network: usize, seed: u64) -> Self {
         let disk = Disk::default();
-        Self { validator, network, disk, processor: None, computing: false, wiped: false, seed }
+        Self {
+            validator,
+            network,
+            disk,
+            processor: None,
+            computing: false,
+            wiped: false,
+            hangs_until: 0,
+            seed,
+        }
     }
 
     /// Its network's name.
@@ -94,7 +105,11 @@ impl ProcessorNode {
             external: setting.external(self.network).expect("a network of the setting"),
         };
         let secrets = embedded_secrets(self.validator);
-        let processor = Processor::new(self.disk.store.clone(), me, secrets, Arc::new(Dealt));
+        let dkg: Arc<dyn dkg::KeyGeneration> = match setting.key_generation {
+            KeyGeneration::Dealt => Arc::new(Dealt),
+            KeyGeneration::Real => Arc::new(dkg::Evrf::default()),
+        };
+        let processor = Processor::new(self.disk.store.clone(), me, secrets, dkg);
         // Another life draws other nonces, as the system's source would.
         processor.with_randomness(ChaCha20Rng::seed_from_u64(self.seed ^ (self.disk.life << 32)))
     }

@@ -5,19 +5,66 @@ use rand_core::SeedableRng;
 use serde::Serialize;
 
 use crate::{
-    faults::{Faults, Profile},
-    setting::{Setting, Shape},
-    time::{SECOND, Time},
-    world::{Counts, World},
+    faults::{Counts, Faults, Kind, Profile},
+    manner::Manner,
+    setting::{KeyGeneration, Setting, Shape},
+    time::{MS, SECOND, Time},
+    world::World,
 };
 
-/// How long after the faults ended everything due must be complete.
-pub const PATIENCE: Time = 120 * SECOND;
+/// Within so many blocks of the base chain after the faults ended everything due must be complete.
+pub const RECOVERY_BLOCKS: u64 = 90;
+/// If the base chain itself does not go on: after so long.
+const PATIENCE: Time = 240 * SECOND;
 /// How many batches of each network must be executed after the faults ended.
 const BATCHES: u32 = 2;
 
-const SHAPES: [(&[u16], usize); 4] =
-    [(&[1, 1, 1, 1], 1), (&[1, 1, 1, 1], 2), (&[3, 3, 2, 2], 1), (&[2, 1, 1, 1, 1], 1)];
+/// What a run is made from, besides its seed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which faults.
+    pub profile: Profile,
+    /// These kinds alone, if any are named.
+    pub only: Vec<Kind>,
+    /// Not these kinds.
+    pub without: Vec<Kind>,
+    /// How processors generate keys.
+    pub key_generation: KeyGeneration,
+    /// Whether to keep what happened.
+    pub trace: bool,
+}
+
+impl Options {
+    /// Every fault of a profile, with dealt keys.
+    pub fn of(profile: Profile) -> Self {
+        let (only, without) = (Vec::new(), Vec::new());
+        Self { profile, only, without, key_generation: KeyGeneration::Dealt, trace: false }
+    }
+
+    /// The same, keeping what happened.
+    pub fn traced(self) -> Self {
+        Self { trace: true, ..self }
+    }
+
+    fn shape(&self, seed: u64) -> Shape {
+        let shapes: &[(&[u16], usize)] =
+            &[(&[1, 1, 1, 1], 1), (&[1, 1, 1, 1], 2), (&[3, 3, 2, 2], 1), (&[2, 1, 1, 1, 1], 1)];
+        let index = usize::try_from(seed % shapes.len() as u64).unwrap_or_default();
+        let (weights, networks) = shapes.get(index).copied().unwrap_or((&[1, 1, 1, 1], 1));
+        match (self.profile, self.key_generation) {
+            (Profile::Rotation, _) => Shape::rotating(networks),
+            // Proofs of many shares take long.
+            (_, KeyGeneration::Real) => Shape::lasting(&[1, 1, 1, 1], 1),
+            _ => Shape::lasting(weights, networks),
+        }
+    }
+
+    fn draw(&self, shape: &Shape, seed: u64) -> Faults {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let faults = Faults::draw(self.profile, shape, seed, &mut rng).without(&self.without);
+        if self.only.is_empty() { faults } else { faults.only(&self.only) }
+    }
+}
 
 /// What became of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -27,73 +74,82 @@ pub struct Outcome {
     /// The hash of everything that happened.
     pub hash: String,
     /// What cannot be.
+    #[serde(rename = "found")]
     pub violations: Vec<String>,
-    /// From the end of the faults until everything due was complete, in seconds.
-    pub recovery_seconds: f64,
+    /// From the end of the faults until everything due was complete, in milliseconds of virtual time.
+    pub recovery_ms: u64,
+    /// The same in blocks of the base chain.
+    pub recovery_blocks: u64,
     /// What went wrong on purpose.
     pub counts: Counts,
-    /// Key shares of the validators.
+    /// Key shares of the validators at the beginning.
     pub weights: Vec<u16>,
     /// How many networks there were.
     pub networks: usize,
+    /// How the validators behaved.
+    pub manners: Vec<Manner>,
     /// Where everybody stood at a violation.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub state: Vec<String>,
     /// What happened, if it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub trace: Vec<String>,
-    /// How the validators behaved.
-    pub manners: Vec<crate::faults::Manner>,
 }
 
 /// Runs a seed.
-pub fn run(profile: Profile, seed: u64) -> Outcome {
-    traced(profile, seed, false)
-}
-
-/// Runs a seed, keeping what happened if `trace`.
-pub fn traced(profile: Profile, seed: u64, trace: bool) -> Outcome {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let shape = usize::try_from(seed % SHAPES.len() as u64).unwrap_or_default();
-    let (weights, networks) = SHAPES.get(shape).copied().unwrap_or((&[1, 1, 1, 1], 1));
-    let faults = Faults::draw(profile, weights, &mut rng);
-    run_with(&Shape { weights: weights.to_vec(), networks }, faults, seed, trace)
+pub fn run(options: &Options, seed: u64) -> Outcome {
+    let shape = options.shape(seed);
+    let faults = options.draw(&shape, seed);
+    run_with(options, &shape, faults, seed)
 }
 
 /// Runs given faults.
-pub fn run_with(shape: &Shape, faults: Faults, seed: u64, trace: bool) -> Outcome {
-    let setting = Setting::of(shape);
-    let (until, manners) = (faults.until, faults.manners.clone());
+pub fn run_with(options: &Options, shape: &Shape, faults: Faults, seed: u64) -> Outcome {
+    let setting = Setting::of(shape, options.key_generation);
+    let until = faults.until;
+    let mut manners = faults.manners.clone();
+    manners.extend(faults.stranger.then_some(Manner::NonMember));
     let mut world = World::new(setting, faults, seed);
-    world.trace = trace.then(Vec::new);
+    world.trace = options.trace.then(Vec::new);
     world.run(until);
-    let goal: Vec<u32> = world.executed().iter().map(|batches| batches + BATCHES).collect();
-    let complete = |world: &World| world.executed().iter().zip(&goal).all(|(now, goal)| now >= goal);
-    while world.oracle.violations.is_empty() && !complete(&world) && world.now() < until + PATIENCE {
-        let next = world.now() + SECOND;
-        world.run(next);
-    }
-    if world.oracle.violations.is_empty() && !complete(&world) {
-        let executed = world.executed();
-        let what = format!(
-            "not complete {} s after the faults ended: executed {executed:?} of {goal:?}, base chain at {}",
-            PATIENCE / SECOND,
-            world.finalized()
-        );
-        world.oracle.violations.push(what);
-    }
-    let recovery = world.now().saturating_sub(until);
+    let recovery_blocks = recover(&mut world, until);
     let state = if world.oracle.violations.is_empty() { Vec::new() } else { world.describe() };
     Outcome {
-        trace: world.trace.take().unwrap_or_default(),
-        state,
         seed,
         hash: hex::encode(world.hash()),
+        recovery_ms: world.now().saturating_sub(until) / MS,
+        recovery_blocks,
+        trace: world.trace.take().unwrap_or_default(),
+        state,
         violations: std::mem::take(&mut world.oracle.violations),
-        recovery_seconds: std::time::Duration::from_micros(recovery).as_secs_f64(),
         counts: world.counts,
         weights: shape.weights.clone(),
         networks: shape.networks,
         manners,
+    }
+}
+
+/// The faults are over: everything due completes within [`RECOVERY_BLOCKS`], and the epochs which are left. Returns after how many it did.
+fn recover(world: &mut World, until: Time) -> u64 {
+    let goal = world.goal(BATCHES);
+    // Rotations come when epochs end, whenever faults did.
+    let epochs = world.setting.shape.rotation_blocks();
+    let (bound, patience) = (RECOVERY_BLOCKS + epochs, PATIENCE + 2 * epochs * SECOND);
+    let from = world.finalized().0;
+    let passed = |world: &World| world.finalized().0.saturating_sub(from);
+    loop {
+        let missing = world.missing(&goal);
+        if missing.is_empty() || !world.oracle.violations.is_empty() {
+            return passed(world);
+        }
+        if (passed(world) >= bound) || (world.now() >= until + patience) {
+            let (blocks, first) = (passed(world), missing.first().cloned().unwrap_or_default());
+            let others = missing.len() - 1;
+            let what = format!("not complete {blocks} blocks after the faults ended: {first}, {others} more");
+            world.oracle.violated(what);
+            return blocks;
+        }
+        let next = world.now() + SECOND;
+        world.run(next);
     }
 }

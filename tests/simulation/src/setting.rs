@@ -8,7 +8,9 @@ use std::{
 };
 
 use base_chain_node::rules::{self, GenesisKey, GenesisState, GenesisValidator};
-use coordinator_base_chain::{EmbeddedCurve, NetworkCurve, NetworkParameters, TributaryParameters, signing};
+use coordinator_base_chain::{
+    Block, EmbeddedCurve, NetworkCurve, NetworkParameters, TributaryParameters, signing,
+};
 use coordinator_keys::SecretKey;
 use coordinator_store::{MemoryStore, Store, Writes};
 use embedded_curves::registration;
@@ -33,10 +35,76 @@ const COSIGN_DISTANCE: u32 = 5;
 /// Who takes part, by number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Shape {
-    /// Key shares of each validator, in every network's set.
+    /// Key shares of each validator at the beginning, in every network's set; 0 for one who joins later.
     pub weights: Vec<u16>,
     /// How many networks.
     pub networks: usize,
+    /// Blocks of the base chain from one rotation to the next.
+    pub epoch_blocks: u64,
+    /// Who leaves and joins.
+    pub changes: Vec<Change>,
+}
+
+/// A validator changes its stake in every network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Change {
+    /// From which block of the base chain on.
+    pub at: u64,
+    /// Who.
+    pub validator: usize,
+    /// How many key shares its stake is for from then on.
+    pub weight: u16,
+}
+
+/// An epoch which does not end within a run.
+const NEVER: u64 = 50_000;
+
+impl Shape {
+    /// A set which stays.
+    pub fn lasting(weights: &[u16], networks: usize) -> Self {
+        Self { weights: weights.to_vec(), networks, epoch_blocks: NEVER, changes: Vec::new() }
+    }
+
+    /// Two rotations in a row: of each set of four, one stays and three are new; the last to join were members before.
+    pub fn rotating(networks: usize) -> Self {
+        let sets: [&[usize]; 3] = [&[0, 1, 2, 3], &[3, 4, 5, 6], &[6, 7, 0, 1]];
+        let mut changes = Vec::new();
+        for (epoch, pair) in (0_u64..).zip(sets.windows(2)) {
+            let (Some(former), Some(next)) = (pair.first(), pair.last()) else { continue };
+            let at = epoch * Self::EPOCH + Self::EPOCH / 4;
+            let of = |validator: &usize, weight| Change { at, validator: *validator, weight };
+            changes.extend(next.iter().filter(|v| !former.contains(v)).map(|v| of(v, 1)));
+            changes.extend(former.iter().filter(|v| !next.contains(v)).map(|v| of(v, 0)));
+        }
+        let weights = vec![1, 1, 1, 1, 0, 0, 0, 0];
+        Self { weights, networks, epoch_blocks: Self::EPOCH, changes }
+    }
+
+    /// The epoch of [`Shape::rotating`].
+    const EPOCH: u64 = 48;
+
+    /// Whether the others can go on without this validator, on every chain.
+    pub fn tolerates(&self, validator: usize) -> bool {
+        let below_a_third = |weights: &[u16]| {
+            let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+            weights.get(validator).is_none_or(|weight| u64::from(*weight) * 3 < total)
+        };
+        let consensus: Vec<u16> = self.weights.iter().map(|weight| u16::from(*weight > 0)).collect();
+        below_a_third(&self.weights) && below_a_third(&consensus)
+    }
+
+    /// Blocks in which the rotations of a run come: an epoch for each, and one in case a set is not ready when its turn is.
+    pub fn rotation_blocks(&self) -> u64 {
+        let rotations = u64::from(self.sessions().saturating_sub(1));
+        if rotations == 0 { 0 } else { self.epoch_blocks * (rotations + 1) }
+    }
+
+    /// How many sessions a network has in the end.
+    pub fn sessions(&self) -> u32 {
+        let mut ends: Vec<u64> = self.changes.iter().map(|change| change.at).collect();
+        ends.dedup();
+        u32::try_from(ends.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
 }
 
 /// All that is fixed before a run.
@@ -49,22 +117,31 @@ pub struct Setting {
     pub chain: ChainGenesis,
     /// What its store begins with.
     pub genesis: Writes,
-    /// Who decides its blocks.
+    /// Its block 0.
+    pub genesis_block: Block,
+    /// Who decides its blocks: those who have stake at the beginning, by number.
+    pub deciders: Vec<usize>,
+    /// The same, as the engine knows them.
     pub members: Members,
+    /// A key which is no validator's.
+    pub stranger: SecretKey,
+    /// How keys are generated.
+    pub key_generation: KeyGeneration,
     /// The networks.
     pub networks: Vec<Network>,
 }
 
 impl Setting {
     /// The setting of a shape.
-    pub fn of(shape: &Shape) -> Arc<Self> {
-        static KNOWN: OnceLock<Mutex<BTreeMap<Shape, Arc<Setting>>>> = OnceLock::new();
+    pub fn of(shape: &Shape, key_generation: KeyGeneration) -> Arc<Self> {
+        static KNOWN: OnceLock<Mutex<BTreeMap<Known, Arc<Setting>>>> = OnceLock::new();
         let known = KNOWN.get_or_init(Mutex::default);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(shape.clone()).or_insert_with(|| Arc::new(Self::make(shape))).clone()
+        let make = || Arc::new(Self::make(shape, key_generation));
+        known.entry((shape.clone(), key_generation)).or_insert_with(make).clone()
     }
 
-    fn make(shape: &Shape) -> Self {
+    fn make(shape: &Shape, key_generation: KeyGeneration) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let names = ["bitcoin", "ethereum", "monero"];
         let networks: Vec<_> =
@@ -76,18 +153,34 @@ impl Setting {
             chain_id: CHAIN_ID.to_owned(),
             time_unix_ms: START_UNIX_MS,
             cosign_distance: COSIGN_DISTANCE,
-            networks: networks.iter().map(|name| parameters(*name)).collect(),
+            networks: networks.iter().map(|name| parameters(*name, shape)).collect(),
             validators: validators
                 .map(|((key, secrets), weight)| validator(key, secrets, *weight, &networks, &mut rng))
                 .collect(),
         };
-        let (_, genesis) = MemoryStore::default()
+        let (genesis_block, genesis) = MemoryStore::default()
             .read(|db| rules::init(db, &state))
             .expect("the genesis of a simulation obeys the rules");
         let chain = state.hash();
-        let consensus: Vec<_> = keys.iter().map(|key| (of(key), KeyShares(1))).collect();
+        let weights = shape.weights.iter().enumerate();
+        let deciders: Vec<_> = weights.filter(|(_, weight)| **weight > 0).map(|(index, _)| index).collect();
+        let consensus: Vec<_> =
+            deciders.iter().filter_map(|index| keys.get(*index)).map(|key| (of(key), KeyShares(1))).collect();
         let members = Members::new(Genesis(chain.0), &consensus, Limits::default()).expect("few validators");
-        Self { shape: shape.clone(), keys, chain, genesis, members, networks }
+        let stranger = SecretKey::random(&mut rng);
+        let shape = shape.clone();
+        Self {
+            shape,
+            keys,
+            chain,
+            genesis,
+            genesis_block,
+            deciders,
+            members,
+            stranger,
+            key_generation,
+            networks,
+        }
     }
 
     /// A validator's account.
@@ -98,6 +191,12 @@ impl Setting {
     /// Which validator this is.
     pub fn index_of(&self, validator: Validator) -> Option<usize> {
         self.keys.iter().position(|key| of(key) == validator)
+    }
+
+    /// Which base-chain node a validator asks: its own, if it decides blocks.
+    pub fn base_of(&self, validator: usize) -> usize {
+        let own = self.deciders.iter().position(|decider| *decider == validator);
+        own.unwrap_or_else(|| validator.checked_rem(self.deciders.len()).unwrap_or_default())
     }
 
     /// The simulated external network of this number.
@@ -112,6 +211,23 @@ impl Setting {
     }
 }
 
+type Known = (Shape, KeyGeneration);
+
+/// How processors generate keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum KeyGeneration {
+    /// Keys are dealt: the same messages, no proofs.
+    Dealt,
+    /// By the eVRF DKG.
+    Real,
+}
+
+/// The stake for so many key shares: half a share more, so that slash points cost no share.
+pub fn stake_for(weight: u16) -> Amount {
+    let half = if weight == 0 { 0 } else { STAKE_PER_SHARE / 2 };
+    Amount(u64::from(weight) * STAKE_PER_SHARE + half)
+}
+
 /// A validator's embedded secrets.
 pub fn embedded_secrets(index: usize) -> EmbeddedSecrets {
     EmbeddedSecrets::random(&mut ChaCha8Rng::seed_from_u64(1_000 + index as u64))
@@ -121,15 +237,17 @@ fn of(key: &SecretKey) -> Validator {
     Validator(key.public().to_bytes())
 }
 
-fn parameters(name: Network) -> NetworkParameters {
+fn parameters(name: Network, shape: &Shape) -> NetworkParameters {
+    // A set which cannot generate its keys is dropped, and the next one declared, within an epoch.
+    let deadline = if shape.changes.is_empty() { 5_000 } else { shape.epoch_blocks - 4 };
     NetworkParameters {
         name,
         curve: NetworkCurve::Secp256k1,
         min_key_shares: 1,
         stake_per_share: Amount(STAKE_PER_SHARE),
-        epoch_blocks: 50_000,
-        key_gen_deadline_blocks: 5_000,
-        slash_report_deadline_blocks: 5_000,
+        epoch_blocks: shape.epoch_blocks,
+        key_gen_deadline_blocks: deadline,
+        slash_report_deadline_blocks: deadline,
         tributary: TributaryParameters { attempt_blocks: 10, longest_attempt: 3, grace_blocks: 3 },
     }
 }
@@ -154,13 +272,13 @@ fn validator(
         prove(EmbeddedCurve::Embedwards25519, secrets.base()),
         prove(EmbeddedCurve::Secq256k1, secrets.network(NetworkCurve::Secp256k1)),
     ];
-    let stake = Amount(u64::from(weight) * STAKE_PER_SHARE);
+    let stakes = networks.iter().filter(|_| weight > 0).map(|network| (*network, stake_for(weight)));
     GenesisValidator {
         validator: of(key),
-        consensus_weight: 1,
+        consensus_weight: u16::from(weight > 0),
         addresses: List::default(),
-        free: Amount(STAKE_PER_SHARE),
-        stakes: networks.iter().map(|network| (*network, stake)).collect(),
+        free: Amount(1_000 * STAKE_PER_SHARE),
+        stakes: stakes.collect(),
         embedded_keys,
     }
 }

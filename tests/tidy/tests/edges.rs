@@ -97,6 +97,32 @@ fn rules_use_no_runtime_socket_file_thread_or_clock() {
     }
 }
 
+/// A build without the feature `mutations` holds no deliberate fault: no default enables it, nobody but the simulation
+/// asks another crate for it, and the crate which knows them is an optional dependency everywhere.
+#[test]
+fn deliberate_faults_are_never_built_by_default() {
+    for manifest in files("toml").iter().filter(|f| f.path.ends_with("Cargo.toml")) {
+        let table: toml::Table = manifest.text.parse().expect("a manifest is TOML");
+        let path = &manifest.path;
+        let section = |name: &str| table.get(name).and_then(|s| s.as_table()).cloned().unwrap_or_default();
+        for (feature, enables) in section("features") {
+            let enables = enables.to_string();
+            assert!(
+                feature == "mutations" || !enables.contains("mutation"),
+                "{path}: {feature} enables mutations"
+            );
+        }
+        for kind in ["dependencies", "build-dependencies"] {
+            for (name, dependency) in section(kind) {
+                let asks = dependency.get("features").is_some_and(|f| f.to_string().contains("mutations"));
+                assert!(!asks, "{path} asks {name} for mutations");
+                let optional = dependency.get("optional").and_then(toml::Value::as_bool) == Some(true);
+                assert!(name != "mutation" || optional, "{path} depends on mutation without a feature");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_top_level_keeps_its_names() {
     let expected =

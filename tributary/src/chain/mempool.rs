@@ -63,11 +63,11 @@ impl Mempool {
         let place = (signed.order.clone(), signed.nonce);
         let known = self.signed.get(&signed.signer).is_some_and(|of| of.contains_key(&place));
         let load = self.signed_load.get(&signed.signer).copied().unwrap_or_default();
-        !known
-            && members.get(&signed.signer).is_some()
-            && (entry.size <= members.limits().transaction())
+        let stranger = members.get(&signed.signer).is_none() && !mutated!(TakeStrangers);
+        let fits = (entry.size <= members.limits().transaction())
             && (load.count < self.config.pending_per_signer)
-            && (load.bytes.saturating_add(entry.size) <= self.config.pending_bytes_per_signer)
+            && (load.bytes.saturating_add(entry.size) <= self.config.pending_bytes_per_signer);
+        !known && !stranger && (fits || mutated!(UnboundedMempool))
     }
 
     /// Whether a nonce is near its turn, if `next` is the next one of its order.
@@ -84,6 +84,12 @@ impl Mempool {
             let place = (signed.order.clone(), signed.nonce);
             self.signed.entry(signed.signer).or_default().insert(place, entry.clone());
         }
+    }
+
+    /// How many signed transactions of a validator wait, and how many unsigned ones which it brought.
+    pub(super) fn load_of(&self, validator: &Validator) -> (usize, usize) {
+        let signed = self.signed.get(validator).map_or(0, BTreeMap::len);
+        (signed, self.unsigned_load.get(validator).map_or(0, |load| load.count))
     }
 
     /// Takes an unsigned transaction brought by a member, within that member's share.

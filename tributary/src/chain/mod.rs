@@ -104,7 +104,7 @@ pub enum ChainInput {
 
 /// What members' chains tell each other.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-enum Gossip {
+pub(crate) enum Gossip {
     Transaction(Box<Transaction>),
     Holding(List<Holding, MOST_HOLDINGS>),
 }
@@ -157,6 +157,11 @@ impl Chain {
         self.mempool.len()
     }
 
+    /// Transactions waiting in memory which this validator signed, and unsigned ones which it brought.
+    pub fn pending_of(&self, validator: &Validator) -> (usize, usize) {
+        self.mempool.load_of(validator)
+    }
+
     fn submit(
         &mut self,
         txn: &mut dyn Txn,
@@ -172,7 +177,8 @@ impl Chain {
             )]);
         }
         let agreed = rows::nonce(txn, genesis, self.me, order)?;
-        let nonce = own_next(txn, genesis, self.me, order)?;
+        let next = own_next(txn, genesis, self.me, order)?;
+        let nonce = if mutated!(TwoPayloadsInASlot) { 0 } else { next };
         let signed = SignedTransaction::sign(genesis, &self.key, order.clone(), nonce, payload);
         let entry = Arc::new(Entry::of(Transaction::Signed(signed.clone())));
         if entry.size > members.limits().transaction() {
@@ -282,7 +288,12 @@ impl Chain {
                 }
                 Transaction::Signed(signed) if self.mempool.has_signed(&entry.hash, signed) => {}
                 Transaction::Signed(signed) => {
-                    let Some(claim) = signed.claim(members) else { return false };
+                    let Some(claim) = signed.claim(members) else {
+                        if mutated!(TakeStrangers) {
+                            continue;
+                        }
+                        return false;
+                    };
                     claims.push((entry.hash.0, claim));
                 }
             }

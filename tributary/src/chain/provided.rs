@@ -18,7 +18,7 @@ pub(super) const REPEATED: usize = 16;
 
 /// "I derived this": a hint without meaning for consensus.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
-pub(super) struct Holding {
+pub(crate) struct Holding {
     kind: Kind,
     ordinal: u32,
     hash: [u8; 32],

@@ -50,7 +50,9 @@ impl<A: Application> Core<A> {
 
     /// Non-members, malformed bytes and what exceeds a bound end here.
     fn decode(&self, input: Input<A::Input>) -> Ready<A::Input> {
-        let is_other = |from: &Validator| (*from != self.me) && self.members.get(from).is_some();
+        let is_other = |from: &Validator| {
+            (*from != self.me) && (self.members.get(from).is_some() || mutated!(TakeStrangers))
+        };
         match input {
             Input::Message { from, bytes } if is_other(&from) => {
                 let message = Message::decode(&bytes, self.members.limits());

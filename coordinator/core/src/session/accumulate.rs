@@ -17,7 +17,7 @@ use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Attempt, Genesis, TributaryBlock};
 
 use super::{
-    MemberIndex, Replicated, Session,
+    MemberIndex, Replicated, Session, own,
     slash::{self, Cause},
     topic::{Selection, Subject, Topic, TopicState},
     transaction::Round,
@@ -50,7 +50,10 @@ pub(super) fn topic(
 }
 
 /// The topics which members have begun and not closed; at most `limit`.
-pub(super) fn open_topics(
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn open_topics(
     db: &(impl Read + ?Sized),
     genesis: Genesis,
     limit: usize,
@@ -101,6 +104,7 @@ pub(super) fn close(session: &mut Session<'_, '_>, topic: Topic) -> Result<(), E
         return Ok(());
     }
     state.closed = true;
+    own::withdraw(session.step, session.genesis(), topic, state.attempt)?;
     schedule(session, topic, &mut state, None);
     drop_bodies(session, topic, &state)?;
     put(session, topic, &state);
@@ -186,6 +190,7 @@ pub(super) fn may_share(
 ) -> Result<bool, Error> {
     let selection = state.selection.as_ref().filter(|s| s.members.contains(&who));
     let cause = match selection {
+        None if mutated!(ShareFromOutside) => return Ok(true),
         None => Cause::NotSelected,
         Some(selection) if selection.shared.contains(&who) => Cause::Duplicate,
         Some(_) => return Ok(true),
@@ -265,7 +270,7 @@ fn next_attempt(
     }
     if let Some(selection) = state.selection.take().filter(|selection| !selection.spoiled) {
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
-            if !state.failed.contains(who) {
+            if !state.failed.contains(who) && !mutated!(NoNewSelection) {
                 state.failed.push(*who);
                 slash::slash(session, *who, Cause::MissedShare.of(topic, state.attempt))?;
             }

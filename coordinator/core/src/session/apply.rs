@@ -220,11 +220,7 @@ fn blame(session: &mut Session<'_, '_>, who: MemberIndex, validator: Validator) 
 
 fn start_attempt(session: &mut Session<'_, '_>, topic: Topic, attempt: Attempt) -> Result<(), Error> {
     let former = Attempt(attempt.0.saturating_sub(1));
-    let superseded = match topic {
-        Topic::Confirmation => Signed::ConfirmationShare { attempt: former, share: [0; 32] }.slot(),
-        Topic::Signing(id) => signing::share_slot(id, former),
-    };
-    own::withdraw(session.step, session.genesis(), &superseded.order)?;
+    own::withdraw(session.step, session.genesis(), topic, former)?;
     match topic {
         Topic::Confirmation => confirmation::send_nonces(session.step, session.spec, attempt),
         Topic::Signing(id) => signing::reattempt(session, id, attempt),

@@ -93,7 +93,9 @@ pub(super) fn send_nonces(step: &mut Step<'_>, spec: &SetSpec, attempt: Attempt)
         stored.commitments
     } else {
         let mut seed = Zeroizing::new([0; 32]);
-        step.randomness.fill_bytes(seed.as_mut());
+        if !mutated!(ReuseConfirmationNonce) {
+            step.randomness.fill_bytes(seed.as_mut());
+        }
         let commitments = musig::preprocess(spec.tributary.chain, spec.set(), &step.me.key, &seed)
             .map_err(|e| Error::broken(spec.set(), e.to_string()))?;
         let masked = musig::mask(&step.me.key, &purpose(spec, attempt), &seed);

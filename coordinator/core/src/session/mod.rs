@@ -37,6 +37,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Key, Read, StoreError, Table, Transaction};
 use processor_messages::{Genesis, TributaryBlock, ValidatorSet, encode};
 
+pub use accumulate::open_topics;
 pub use apply::{Applied, applied_through, apply, state_hash};
 pub use set::{MemberIndex, SetSpec};
 pub(crate) use signing::{own_preprocesses, own_shares, report_invalid};

@@ -5,11 +5,12 @@
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use coordinator_store::{Read, StoreError, Table, Transaction};
-use processor_messages::{Genesis, ValidatorSet};
+use processor_messages::{Attempt, Genesis, ValidatorSet};
 use tributary::Kind;
 
 use super::{
-    SetSpec, slash,
+    SetSpec, signing, slash,
+    topic::Topic,
     transaction::{Provided, Signed, Slot},
 };
 use crate::{Notice, Step, notice::Event};
@@ -65,9 +66,19 @@ pub(crate) fn ordered(
     Ok(())
 }
 
-/// Withdraws what waits under an order, because nobody needs it any more.
-pub(crate) fn withdraw(step: &mut Step<'_>, genesis: Genesis, order: &[u8]) -> Result<(), StoreError> {
-    for (key, _) in PENDING.scan(step.txn, &(genesis, order.to_vec()), None, 2)? {
+/// Withdraws what waits of an attempt, because nobody needs it any more.
+pub(super) fn withdraw(
+    step: &mut Step<'_>,
+    genesis: Genesis,
+    topic: Topic,
+    attempt: Attempt,
+) -> Result<(), StoreError> {
+    // The order of a share is that of its preprocess too.
+    let order = match topic {
+        Topic::Confirmation => Signed::ConfirmationShare { attempt, share: [0; 32] }.slot().order,
+        Topic::Signing(id) => signing::share_slot(id, attempt).order,
+    };
+    for (key, _) in PENDING.scan(step.txn, &(genesis, order), None, 2)? {
         PENDING.delete(step.txn, &key);
     }
     Ok(())

@@ -18,7 +18,7 @@ use super::{
     topic::{Topic, TopicState},
     transaction::{MAX_PAYLOAD_BYTES, Round, Signed},
 };
-use crate::{Error, Notice, Step, cosign, notice::Event, outbox};
+use crate::{Error, Notice, Step, batch, cosign, notice::Event, outbox};
 
 /// Preprocesses of attempt 0 which our processor made before the topic was agreed on.
 const FIRST: Table<(Genesis, Topic), OwnPieces> = Table::new("signing/first");
@@ -99,6 +99,10 @@ fn send(
         dropped(step, spec, "signing data longer than a set of this size may exchange");
         return Ok(());
     }
+    // Who was away learns of it from the base chain before the tributary tells (`SIGN-24`).
+    if (round == Round::Preprocess) && is_executed(step, spec, id)? {
+        return Ok(());
+    }
     let payload = Signed::SigningData { id, attempt, round, pieces };
     if payload.to_bytes().len() > MAX_PAYLOAD_BYTES - 1024 {
         dropped(step, spec, "signing data too large for a transaction");
@@ -106,6 +110,12 @@ fn send(
     }
     own::publish(step, spec, &payload)?;
     Ok(())
+}
+
+/// Whether the base chain executed what this would sign, as far as we have followed it.
+fn is_executed(step: &Step<'_>, spec: &SetSpec, id: SigningId) -> Result<bool, StoreError> {
+    let executed = batch::progress(step.txn, spec.set().network)?.executed;
+    Ok(matches!(id, SigningId::Batch(id) if id < executed))
 }
 
 /// Our processor found a selected participant's data invalid: a vote, unless it would be a fault (`COORD-11`).
@@ -252,7 +262,8 @@ pub(super) fn invalid(
     let weight = session.spec.weight_of(voters.iter().copied());
     session.notice(Event::InvalidParticipantVoted { participant, weight });
     let spec = session.spec;
-    if spec.reaches_threshold(voters.iter().copied()) && !spec.reaches_threshold(before.iter().copied()) {
+    let reaches = |voters: &[MemberIndex]| spec.reaches_threshold(voters.iter().copied());
+    if (reaches(&voters) && !reaches(&before)) || mutated!(BlameOnOneVote) {
         slash::slash(session, culprit, Cause::InvalidSigningData.of(topic, attempt))?;
     }
     let selected = state.selection.as_ref().is_some_and(|s| s.members.contains(&culprit));

@@ -41,6 +41,15 @@ fn follow(node: &mut Node, blocks: Vec<Vec<Event>>) {
     }
 }
 
+/// `COORD-1`: a base-chain node which lies at the very first block is not believed either.
+#[test]
+fn a_first_block_which_has_a_parent_is_refused() {
+    let mut node = Node::new(0, Honest);
+    let strange = block(0, BaseBlockHash([9; 32]), vec![]);
+    assert!(matches!(node.step(|step| rules::apply(step, &strange)), Err(Error::BaseChain { .. })));
+    follow(&mut node, vec![vec![], vec![]]);
+}
+
 /// What waits for a network's processor, taken.
 pub(super) fn messages_of(node: &Node, network: Network) -> Vec<ToProcessor> {
     let mut taken = Vec::new();

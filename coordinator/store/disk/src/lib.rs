@@ -35,6 +35,7 @@ mod record;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod torn;
 
 use std::{
     path::Path,

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use ::dkg::{Interpolation, Participant, ThresholdKeys, ThresholdParams};
 use blake2::{Blake2b512, Digest};
-use ciphersuite::{Ciphersuite, group::ff::Field};
+use ciphersuite::{
+    Ciphersuite,
+    group::{GroupEncoding, ff::Field},
+};
 use coordinator_base_chain::NetworkCurve;
-use processor_messages::key_gen::ParticipationBytes;
+use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
+use processor_messages::{KeyBytes, KeyPair, key_gen::ParticipationBytes};
 use zeroize::Zeroizing;
 
 use super::{Context, KeyGenError, KeyGeneration, Keys, NetworkKeys};
@@ -25,11 +29,29 @@ pub fn participation(member: u16) -> ParticipationBytes {
     ParticipationBytes::new([&member.to_le_bytes(), VALID].concat()).expect("short")
 }
 
-fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Option<Vec<ThresholdKeys<C>>> {
+fn polynomial<C: Ciphersuite>(context: &Context) -> Vec<C::F> {
     let seed = Blake2b512::digest(format!("{context:?}"));
-    let f: Vec<C::F> = (0..context.threshold)
-        .map(|k| C::hash_to_F(b"dealt", &[&seed[..], &k.to_le_bytes()].concat()))
-        .collect();
+    (0..context.threshold).map(|k| C::hash_to_F(b"dealt", &[&seed[..], &k.to_le_bytes()].concat())).collect()
+}
+
+/// The group key of dealt keys, from what was dealt alone.
+fn group_key<C: Ciphersuite>(context: &Context) -> Vec<u8> {
+    let secret = polynomial::<C>(context).first().copied().unwrap_or(C::F::ZERO);
+    (C::generator() * secret).to_bytes().as_ref().to_vec()
+}
+
+/// The key pair of dealt keys, from what was dealt alone; `None` never: each key has its curve's length.
+pub fn key_pair(context: &Context) -> Option<KeyPair> {
+    let network = match context.curve {
+        NetworkCurve::Secp256k1 => group_key::<Secp256k1>(context),
+        NetworkCurve::Ed25519 => group_key::<Ed25519>(context),
+    };
+    let base = group_key::<Ristretto>(context).try_into().ok()?;
+    Some(KeyPair { base, network: KeyBytes::new(network).ok()? })
+}
+
+fn deal<C: Ciphersuite>(context: &Context, own: u16) -> Option<Vec<ThresholdKeys<C>>> {
+    let f = polynomial::<C>(context);
     let n = context.total_shares();
     let at = |i: u16| f.iter().rev().fold(C::F::ZERO, |sum, a| sum * C::F::from(u64::from(i)) + a);
     let shares: HashMap<_, _> =

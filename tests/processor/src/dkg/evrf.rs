@@ -14,6 +14,7 @@ use std::{
 
 use ::dkg::ThresholdKeys;
 use blake2::{Blake2b, Digest, digest::consts::U32};
+use ciphersuite::group::GroupEncoding;
 use coordinator_base_chain::NetworkCurve;
 use dkg_evrf::{
     Closed, Error, Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex,
@@ -22,7 +23,7 @@ use dkg_evrf::{
 use embedded_curves::registration::EmbeddedSecret;
 use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
 use processor_messages::{
-    Bytes, KeyBytes, MAX_PARTICIPATION_BYTES, decode, encode, key_gen::ParticipationBytes,
+    Bytes, KeyBytes, KeyPair, MAX_PARTICIPATION_BYTES, decode, encode, key_gen::ParticipationBytes,
 };
 use rand_core::OsRng;
 
@@ -185,6 +186,36 @@ impl Evrf {
         ))
     }
 
+    /// The key pair which follows from these members' participations: anybody's to compute, without a secret.
+    ///
+    /// # Errors
+    /// [`KeyGenError`], also if one of them is not valid.
+    pub fn key_pair(
+        &self,
+        context: &Context,
+        dealers: &[(u16, ParticipationBytes)],
+    ) -> Result<KeyPair, KeyGenError> {
+        let (base, network) = match self.set(context)? {
+            AnySet::Secp256k1(set) => self.group_keys(&set, dealers)?,
+            AnySet::Ed25519(set) => self.group_keys(&set, dealers)?,
+        };
+        let wrong = || KeyGenError::Internal("a group key of another length".to_owned());
+        let network = KeyBytes::new(network).map_err(|e| KeyGenError::Internal(e.to_string()))?;
+        Ok(KeyPair { base: base.try_into().map_err(|_| wrong())?, network })
+    }
+
+    fn group_keys<C: OfNetwork>(
+        &self,
+        set: &Set<C>,
+        dealers: &[(u16, ParticipationBytes)],
+    ) -> Result<(Vec<u8>, Vec<u8>), KeyGenError> {
+        let verified = self.verify_both(set, dealers)?;
+        let agreed: Vec<_> = dealers.iter().map(|(dealer, _)| ValidatorIndex(*dealer)).collect();
+        let base = verified.values().map(|both| both.base.clone());
+        let network = verified.values().map(|both| both.network.clone());
+        Ok((group_key_on(&set.base, &agreed, base)?, group_key_on(&set.network, &agreed, network)?))
+    }
+
     fn keep<C: OfNetwork>(
         &self,
         set: &Set<C>,
@@ -267,6 +298,16 @@ fn key_gen_error(error: Error) -> KeyGenError {
         | Error::Cancelled
         | Error::OtherSession => KeyGenError::Internal(error.to_string()),
     }
+}
+
+fn group_key_on<C: SigningCurve>(
+    parameters: &Parameters<C>,
+    agreed: &[ValidatorIndex],
+    verified: impl Iterator<Item = Verified<C>>,
+) -> Result<Vec<u8>, KeyGenError> {
+    let closed =
+        Closed::new(parameters, agreed, verified).map_err(|e| KeyGenError::Internal(e.to_string()))?;
+    Ok(closed.group_key().to_bytes().as_ref().to_vec())
 }
 
 fn recover_on<C: SigningCurve>(

@@ -214,7 +214,9 @@ fn begin(step: &mut Step<'_>, id: SignId) -> Result<(), Error> {
 
 fn draw(step: &mut Step<'_>) -> Seed {
     let mut seed = Zeroizing::new([0; 32]);
-    step.rng.fill_bytes(seed.as_mut());
+    if !mutated!(ReuseNonce) {
+        step.rng.fill_bytes(seed.as_mut());
+    }
     seed
 }
 
@@ -255,13 +257,11 @@ fn live(step: &mut Step<'_>, id: SignId) -> Result<Option<Live>, Error> {
     let signing = SIGNINGS.get(step.txn, &key(id))?;
     let state = ATTEMPTS.get(step.txn, &attempt_key(id))?;
     let keys = keys::signing_keys(step, id.session, &id.id)?;
-    match (signing, state, keys) {
-        (Some(signing), Some(state), Some(keys)) => Ok(Some(Live { signing, state, keys })),
-        _ => {
-            step.notice(Notice::Ignored { id, why: "we hold no preprocess of this attempt" });
-            Ok(None)
-        }
+    let live = signing.zip(state).zip(keys).map(|((signing, state), keys)| Live { signing, state, keys });
+    if live.is_none() {
+        step.notice(Notice::Ignored { id, why: "we hold no preprocess of this attempt" });
     }
+    Ok(live)
 }
 
 fn refuse(step: &mut Step<'_>, id: SignId, mut state: AttemptState, why: &'static str) {
