@@ -10,7 +10,14 @@
 //! * half: transactions come evenly at half of that rate; each carries the time of its submission, and each validator
 //!   reads its own in its decided blocks, durable, to tell how long they took.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    missing_docs
+)]
 
 mod common;
 

@@ -91,11 +91,12 @@ fn a_batch_of_true_claims_is_true_whatever_its_length() {
     assert_eq!(verify_batch(&many), vec![true; 1250]);
 }
 
+type Edit<'a> = Box<dyn Fn(&mut Claim<'a>) + 'a>;
+
 #[test]
 fn a_batch_gives_the_verdicts_of_single_verification_for_every_kind_of_false_claim() {
     let keys: Vec<_> = (1..=3).map(|n| key(n).public()).collect();
     let other = key(9).public();
-    type Edit<'a> = Box<dyn Fn(&mut Claim<'a>) + 'a>;
     let edits: Vec<Edit<'_>> = vec![
         Box::new(|claim| claim.message[0] ^= 1),
         Box::new(|claim| claim.domain = "batcg"),

@@ -187,64 +187,6 @@ fn evrf_14_what_was_in_a_batch_that_is_lost_waits_again() {
     assert_eq!((collection.waiting(), collection.in_batches()), (0, 0));
 }
 
-/// EVRF-14: two collections of one session, of which each got another first participation of the same dealer.
-#[test]
-fn evrf_14_a_verdict_never_lands_on_other_bytes() {
-    let (set, sent) = sent::<Ristretto>();
-    let mut twin = collection(Set::<Ristretto>::new(&[1; 6], 3));
-    let mut here = collection(set);
-    assert_eq!(here.parameters().context(), twin.parameters().context());
-    let mut other = sent[0].clone();
-    *other.last_mut().unwrap() ^= 1;
-    here.arrive(ValidatorIndex(0), &sent[0]);
-    here.arrive(ValidatorIndex(2), &sent[2]);
-    twin.arrive(ValidatorIndex(0), &other);
-    twin.arrive(ValidatorIndex(2), &sent[2]);
-    let (batch_here, batch_twin) = (here.next_batch(2).unwrap(), twin.next_batch(2).unwrap());
-    let [of_here, of_twin] =
-        [&batch_here, &batch_twin].map(|batch| batch.verify(&mut rng(1), Work::default()).unwrap());
-    here.put_back(batch_twin);
-    assert_eq!((here.waiting(), here.in_batches()), (1, 1), "the same bytes only");
-    let again = here.next_batch(1).unwrap();
-    here.record(of_twin);
-    twin.record(of_here);
-    // Of validator 2 both have the same bytes, whose verdict is anybody's.
-    assert_eq!((dealers(&here), here.invalid().count(), here.in_batches()), (vec![2], 0, 1));
-    assert_eq!((dealers(&twin), twin.invalid().count()), (vec![2], 0));
-    here.record(batch_here.verify(&mut rng(1), Work::default()).unwrap());
-    here.record(again.verify(&mut rng(1), Work::default()).unwrap());
-    assert_eq!(dealers(&here), [0, 2]);
-}
-
-/// EVRF-14: its thread died, or its verdicts were never recorded.
-#[test]
-fn evrf_14_what_was_in_a_batch_that_is_lost_waits_again() {
-    let (set, sent) = sent::<Ristretto>();
-    let mut collection = collection(set);
-    for dealer in [0, 1, 2] {
-        collection.arrive(ValidatorIndex(dealer), &sent[usize::from(dealer)]);
-    }
-    let died = collection.next_batch(2).unwrap();
-    let thread = std::thread::spawn(move || {
-        assert_eq!(died.dealers().count(), 0, "so it panics");
-    });
-    assert!(thread.join().is_err());
-    assert_eq!((collection.waiting(), collection.in_batches()), (3, 0));
-    assert!(matches!(collection.status(ValidatorIndex(0)), Some(Status::InBatch(given)) if given.is_lost()));
-
-    let batch = collection.next_batch(3).unwrap();
-    let decided = batch.verify(&mut rng(1), Work::default()).unwrap();
-    drop(batch);
-    assert_eq!((collection.waiting(), collection.in_batches()), (0, 3), "its verdicts may still come");
-    drop(decided);
-    assert_eq!((collection.waiting(), collection.possible_weight()), (3, 6), "nothing was decided");
-    let batch = collection.next_batch(3).unwrap();
-    collection.record(batch.verify(&mut rng(1), Work::default()).unwrap());
-    assert_eq!(dealers(&collection), [0, 2]);
-    drop(batch);
-    assert_eq!((collection.waiting(), collection.in_batches()), (0, 0));
-}
-
 /// EVRF-10: from bytes, on any number of threads.
 #[test]
 fn evrf_10_what_does_not_decode_is_invalid_and_harms_nobody() {

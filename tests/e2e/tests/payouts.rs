@@ -4,7 +4,7 @@
 
 use coordinator_base_chain::{BaseChain, Event, TransactionStatus};
 use e2e::{Net, stores::processor_payments};
-use orchestration::layout::Service;
+use orchestration::{cli::Until, layout::Service};
 use processor_messages::{Amount, BaseBlock, Burn, KeyBytes, Network, Session};
 use simulated_processor::{
     Config,
@@ -86,7 +86,7 @@ fn is_quiet(net: &Net, validator: usize) -> bool {
 #[test]
 fn burns_are_paid_out_and_every_coordinator_s_topic_closes() {
     let mut net = Net::up(NODE, &[1, 1, 1, 1], 1);
-    net.until("the first batch", |net| net.observer.is_complete());
+    net.until("the first batch", |net| net.observer.has_reached(Until::FirstBatch));
     let network = net.networks()[0];
     let (config, external) = external(&net, network);
     let block = minted(&mut net, network, &external);
