@@ -15,8 +15,8 @@ use coordinator::{
     session::{ARCHIVES, read_archive},
 };
 use coordinator_base_chain::{
-    Call, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Transaction,
-    TributaryParameters, ValidatorInfo, signing,
+    Call, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember, Signers,
+    Transaction, TributaryParameters, ValidatorInfo, signing,
 };
 use coordinator_keys::{SecretKey, write_key_file};
 use coordinator_message_queue::Client;
@@ -100,6 +100,17 @@ fn declaration(weights: &[u16]) -> SetDeclaration {
         tributary: TributaryParameters { attempt_blocks: 20, longest_attempt: 11, grace_blocks: 0 },
         cosign: CosignParameters { distance_blocks: 1, stake_per_share: Amount(1) },
     }
+}
+
+/// The set of a later session, of other validators, whose keys are on the chain.
+fn next_set_with_keys(session: Session) -> Vec<Event> {
+    let set = ValidatorSet { session, ..set() };
+    let mut declaration = SetDeclaration { set, ..declaration(&[1; 4]) };
+    for (index, member) in declaration.members.iter_mut().enumerate() {
+        member.validator = validator(100 + index);
+    }
+    let keys = Event::KeysSet { set, key_pair: key_pair(), signers: Signers::default() };
+    vec![Event::SetDeclared(declaration), keys]
 }
 
 /// A scripted processor over the real queue.
@@ -534,7 +545,8 @@ async fn a_set_which_handed_over_reports_is_archived_and_pruned() {
     let genesis = validators.status(0).await["sets"][0]["genesis"].as_str().unwrap().to_owned();
     let (retiring, accepted_by, slash_report_deadline) = (set(), Session(1), BaseBlock(1_000));
     let handover = Event::HandoverAccepted { retiring, accepted_by, slash_report_deadline };
-    validators.chain.push(9_000_000, Vec::new(), vec![handover]);
+    let events = [next_set_with_keys(accepted_by), vec![handover]].concat();
+    validators.chain.push(9_000_000, Vec::new(), events);
     validators
         .until("it is pruned", |s| {
             (s["retired"][0]["pruned"] == true) && (s["sets"].as_array().unwrap().is_empty())

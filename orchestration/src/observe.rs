@@ -381,7 +381,7 @@ mod tests {
     fn a_handover_is_complete_with_its_last_part_only() {
         let set = ValidatorSet { network: "bitcoin".parse().unwrap(), session: Session(0) };
         let mut progress = NetworkProgress::default();
-        let mut batch = |progress: &mut NetworkProgress, publisher: u32, id: u32| {
+        let batch = |progress: &mut NetworkProgress, publisher: u32, id: u32| {
             let batch = executed(publisher, id);
             progress.batches.push(batch.id);
             progress.published.entry(batch.publisher).or_default().push(batch.id);

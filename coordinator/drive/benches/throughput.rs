@@ -302,7 +302,9 @@ async fn count_included(part: Part, all: Vec<Part>, count: Arc<AtomicU64>) {
                 }
             }
         }
-        all.iter().for_each(|part| part.progress.notify_one());
+        for part in &all {
+            part.progress.notify_one();
+        }
         if heights.changed().await.is_err() {
             return;
         }
@@ -327,7 +329,7 @@ async fn read_latencies(part: Part, begin: Instant, (from, until): (Duration, Du
                 let since = signed.payload.first_chunk::<8>().map_or(0, |since| u64::from_le_bytes(*since));
                 let since = Duration::from_micros(since);
                 if (from..until).contains(&since) {
-                    latencies.push(u64::try_from((now - since).as_micros()).unwrap());
+                    latencies.push(u64::try_from(now.saturating_sub(since).as_micros()).unwrap());
                 }
             }
         }

@@ -166,8 +166,9 @@ fn ref_25_every_kind_of_evidence_verifies_and_only_untampered() {
         };
         let mut forged = good.clone();
         match &mut forged.conflict {
-            Conflict::Votes(_, _, (_, signature)) => signature.0[40] ^= 1,
-            Conflict::Proposals(_, (_, signature)) => signature.0[40] ^= 1,
+            Conflict::Votes(_, _, (_, signature)) | Conflict::Proposals(_, (_, signature)) => {
+                signature.0[40] ^= 1;
+            }
         }
         let bad = [
             Evidence { validator: validator(2), ..good.clone() },
@@ -184,8 +185,10 @@ fn ref_25_every_kind_of_evidence_verifies_and_only_untampered() {
     // Of several members in one block; they take a part of it that no flood makes larger.
     let all: Vec<_> = (1..4).map(|by| Transaction::Evidence(vote_evidence(&bench.members, by))).collect();
     assert_eq!(bench.check(&all), Verdict::Valid);
-    all.iter().for_each(|evidence| bench.hear(1, evidence));
-    all.iter().for_each(|evidence| bench.hear(2, evidence));
+    for evidence in &all {
+        bench.hear(1, evidence);
+        bench.hear(2, evidence);
+    }
     bench.hear(2, &Transaction::Evidence(kinds[1].clone()));
     assert_eq!(bench.build(0).len(), 3);
 }

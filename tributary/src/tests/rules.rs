@@ -297,7 +297,7 @@ fn one_forged_transaction_among_many_is_dropped_and_the_others_are_taken() {
 fn a_body_with_more_signatures_than_are_remembered_gets_its_verdict() {
     let mut bench = Bench::new();
     let mut all: Vec<_> =
-        (0..150).map(|n| signed(Genesis([7; 32]), 1 + (n % 3) as u8, &n.to_string(), 0)).collect();
+        (0_u8..150).map(|n| signed(Genesis([7; 32]), 1 + (n % 3), &n.to_string(), 0)).collect();
     assert_eq!(bench.check(&all), Verdict::Valid);
     let Transaction::Signed(forged) = &mut all[0] else { unreachable!() };
     forged.signature.0[40] ^= 1;

@@ -2,7 +2,7 @@ use coordinator_base_chain::{
     BaseChain, CosignParameters, Event, MemoryChain, NetworkCurve, SetDeclaration, SetMember,
     TributaryParameters,
 };
-use coordinator_core::{Identity, base_chain, session};
+use coordinator_core::{Identity, base_chain, cosign, session};
 use coordinator_keys::SecretKey;
 use coordinator_store::MemoryStore;
 use processor_messages::{
@@ -49,6 +49,7 @@ async fn with_dropped_set() -> Node<MemoryStore> {
         health: Health::default(),
         metrics: Metrics::default(),
     };
+    node.step(|step| cosign::observe(step, &block)).await.unwrap().unwrap();
     node.step(|step| base_chain::follow(step, &block)).await.unwrap().unwrap();
     node
 }

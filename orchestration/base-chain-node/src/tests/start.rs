@@ -26,7 +26,7 @@ async fn a_wrong_genesis_is_named_with_its_line() {
     rewrite(&testnet.configs[0].genesis, "epoch_blocks = 20", "epoch_blocks = 0");
     let (code, exit, text) = failure(testnet.configs[0].clone()).await;
     assert_eq!((code, exit), ("CONFIG_INVALID", 78));
-    assert!(text.contains("genesis.toml:4") && text.contains("epoch_blocks is zero"), "{text}");
+    assert!(text.contains("genesis.toml:5") && text.contains("epoch_blocks is zero"), "{text}");
 }
 
 #[tokio::test]

@@ -78,8 +78,8 @@ fn a_payment_is_taken_once_and_each_account_has_its_own_order() {
         let of =
             |account: &SignedPayment, from| store.read(|db| of_account(db, &account.from, from, 9)).unwrap();
         assert_eq!(of(&first, 0), [second.clone(), first.clone()]);
-        assert_eq!(of(&first, 1), [first.clone()]);
-        assert_eq!(of(&bobs, 0), [bobs.clone()]);
+        assert_eq!(of(&first, 1), std::slice::from_ref(&first));
+        assert_eq!(of(&bobs, 0), std::slice::from_ref(&bobs));
         assert_eq!(store.read(|db| all(db, 0, 9)).unwrap(), [second, bobs, first]);
     }
 }
@@ -165,11 +165,11 @@ async fn payments_go_over_http_and_come_back_checked() {
         let accepted = client.submit(&signed).await.unwrap();
         assert_eq!((accepted.id, accepted.place, accepted.known), (payment(1).id(&ledger), 0, false));
         assert!(client.submit(&signed).await.unwrap().known);
-        assert_eq!(client.of_account(&signed.from, 0).await.unwrap(), [signed.clone()]);
+        assert_eq!(client.of_account(&signed.from, 0).await.unwrap(), std::slice::from_ref(&signed));
         assert_eq!(client.of_account(&signed.from, 1).await.unwrap(), []);
         let all: Vec<SignedPayment> =
             serde_json::from_slice(&get(&format!("{url}/payments")).await.1).unwrap();
-        assert_eq!(all, [signed.clone()]);
+        assert_eq!(all, std::slice::from_ref(&signed));
         let info: server::Info = serde_json::from_slice(&get(&url).await.1).unwrap();
         assert_eq!(info, server::Info { ledger, payments: 1 });
         // A client of another network does not believe it.

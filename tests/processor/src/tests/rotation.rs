@@ -234,7 +234,7 @@ fn a_new_session_whose_first_block_has_no_deposit_hands_over_with_an_empty_batch
         assert_eq!(start, run.activation(1));
         assert_eq!(batch.instructions.is_empty(), !start.is_multiple_of(2));
     }
-    assert!(HEARTBEAT < WINDOW);
+    const { assert!(HEARTBEAT < WINDOW) };
 }
 
 /// A newcomer's processor watched the network under the former key, signs the handover, and so the base chain takes it.
@@ -257,7 +257,7 @@ fn newcomers_sign_the_handover_with_the_one_who_stays() {
         assert!(selected.iter().all(|node| run.cluster.preprocessed(*node, id).is_some()));
     }
     // The one in both sets signs for each with that session's key.
-    let stays = run.said(|letters| letters.to_vec())[3].clone();
+    let stays = run.said(<[FromProcessor]>::to_vec)[3].clone();
     for (session, batch) in run.made()[0].clone() {
         let id =
             processor_messages::sign::SignId { session, ..run.cluster.id(SigningId::Batch(batch.id), 0) };
@@ -410,7 +410,7 @@ fn a_processor_wiped_between_two_sessions_comes_to_the_same() {
     run.scan(3);
     let after = run.cluster.nodes[3].store.read(|db| batches::scan_state(db)).unwrap().unwrap();
     assert_eq!(after, before);
-    let letters = run.said(|letters| letters.to_vec())[3].clone();
+    let letters = run.said(<[FromProcessor]>::to_vec)[3].clone();
     assert_eq!(completions(&letters), [owed]);
     let again: Vec<_> = (1..=run.block).flat_map(|block| acknowledged(&letters, block).unwrap()).collect();
     assert_eq!(again, [owed, open]);

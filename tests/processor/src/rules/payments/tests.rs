@@ -140,7 +140,9 @@ fn everybody_says_completions_in_the_account_s_order() {
         payments.submit(&waiting[at]).unwrap();
         payments.watch(&cluster, turn % 2);
     }
-    SELECTED.iter().for_each(|node| payments.pay(&cluster, *node));
+    for node in SELECTED {
+        payments.pay(&cluster, node);
+    }
     payments.watch_all(&cluster);
     let expected: Vec<_> = [2, 0, 3, 1].iter().map(|at: &usize| (SESSION, ids[*at])).collect();
     for node in cluster.indices() {
@@ -164,7 +166,9 @@ fn a_payment_seen_before_its_burns_waits_and_so_does_what_comes_after_it() {
         .map(|block| {
             tell(block);
             let said = acknowledged(&cluster.letters(0), block).unwrap();
-            SELECTED.iter().for_each(|node| drop(cluster.letters(*node)));
+            for node in SELECTED {
+                drop(cluster.letters(node));
+            }
             said[0].1
         })
         .collect();
