@@ -1,4 +1,4 @@
-//! The JSON-RPC 2.0 interface of a base-chain node, as both ends see it (`BASE-50` to `BASE-54`).
+//! The JSON-RPC 2.0 interface of a base-chain node, as both ends see it (`BASE-50` to `BASE-53`).
 //!
 //! One request per HTTP POST to `/`, `params` always an object, no batches. Unknown parameters are refused.
 

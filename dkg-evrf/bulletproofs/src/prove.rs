@@ -166,13 +166,7 @@ pub(crate) fn prove_altering<C: ProofCurve>(
     alter: Alter<'_, C>,
 ) -> Result<Proof<C>, Error> {
     let rows = generators.rows();
-    let layout = Layout::new(circuit.tape_len, rows);
-    if circuit.rows > rows {
-        return Err(Error::CircuitTooLarge { needed: circuit.rows, rows });
-    }
-    if (tape.elements.len() != layout.commitments()) || (opening_blinds.len() != circuit.openings_len) {
-        return Err(Error::Mismatch);
-    }
+    let layout = layout(circuit, rows, tape, opening_blinds)?;
     let witness = circuit.witness.as_ref().ok_or(Error::NoWitness)?;
     let blinds = Blinds::<C>::random(rows, circuit.rows, rng);
     let mut row_commitments = commit_rows(generators, witness, &blinds, threads);
@@ -218,6 +212,23 @@ pub(crate) fn prove_altering<C: ProofCurve>(
         mu,
         inner_product,
     })
+}
+
+/// The layout for what is to be proved, if all its parts fit each other.
+fn layout<C: ProofCurve>(
+    circuit: &Circuit<C::Scalar>,
+    rows: usize,
+    tape: &CommittedTape<C>,
+    opening_blinds: &[C::Scalar],
+) -> Result<Layout, Error> {
+    let layout = Layout::new(circuit.tape_len, rows);
+    if circuit.rows > rows {
+        return Err(Error::CircuitTooLarge { needed: circuit.rows, rows });
+    }
+    if (tape.elements.len() != layout.commitments()) || (opening_blinds.len() != circuit.openings_len) {
+        return Err(Error::Mismatch);
+    }
+    Ok(layout)
 }
 
 fn invert<F: Field>(challenge: F) -> Result<F, Error> {

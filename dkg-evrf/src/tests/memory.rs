@@ -160,8 +160,9 @@ fn nothing_stays<C: SigningCurve>(test: &str) {
         .env(NEEDLES, masked)
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let counts = text.lines().find_map(|line| line.strip_prefix("found:")).expect(&text);
+    let [text, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let counts = text.lines().find_map(|line| line.strip_prefix("found:"));
+    let counts = counts.unwrap_or_else(|| panic!("{text}{errors}"));
     let left = needles.iter().zip(counts.split(',')).filter(|(_, count)| *count != "0");
     let left = left.map(|((name, _), count)| format!("{name}: {count}")).collect::<Vec<_>>();
     assert!(left.is_empty(), "secrets in memory: {left:#?}");

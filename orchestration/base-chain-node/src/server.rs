@@ -1,4 +1,4 @@
-//! The JSON-RPC 2.0 server (`BASE-50` to `BASE-54`).
+//! The JSON-RPC 2.0 server (`BASE-50` to `BASE-53`).
 //!
 //! ```text
 //! POST /  ──permit, body bounded in size and time──▶ parse ──▶ method ──▶ read durable state ──▶ answer

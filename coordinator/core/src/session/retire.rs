@@ -1,4 +1,4 @@
-//! What becomes of an ended set: archived, pruned in bounded steps, remembered by one row (`SIGN-22`, `SIGN-23`).
+//! What becomes of an ended set: archived, pruned in bounded steps, remembered by one row (`SIGN-22`).
 //!
 //! ```text
 //! SetRetired, SetDropped ─▶ Ended: its tributary stops

@@ -201,7 +201,7 @@ proptest! {
 
 #[test]
 fn ref_38_nothing_of_a_retired_set_is_left_but_one_row() {
-    // SIGN-23: nor of a set which was dropped.
+    // SIGN-22: nor of a set which was dropped.
     let mut cluster = retired();
     let genesis = cluster.spec().genesis;
     for index in 0..4 {
@@ -230,7 +230,7 @@ fn ref_38_nothing_of_a_retired_set_is_left_but_one_row() {
 
 #[test]
 fn what_remains_of_each_retired_set_is_bounded() {
-    // SIGN-23: a handful of keys, however many blocks and batches there were.
+    // SIGN-22: a handful of keys, however many blocks and batches there were.
     let left = |batches| {
         let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
         cluster.batches = batches;
@@ -255,7 +255,7 @@ fn what_remains_of_each_retired_set_is_bounded() {
 
 #[test]
 fn pruning_goes_on_after_a_crash_in_bounded_steps() {
-    // SIGN-23: the record of the set goes last, so each step is found again in the store.
+    // SIGN-22: the record of the set goes last, so each step is found again in the store.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     cluster.run_to_batches(60);
     let genesis = cluster.spec().genesis;

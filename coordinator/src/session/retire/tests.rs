@@ -65,7 +65,7 @@ fn tombstone(node: &Node<MemoryStore>) -> Option<retire::Tombstone> {
 
 #[tokio::test]
 async fn nothing_is_pruned_while_no_archive_can_be_written_and_all_goes_on_when_one_can() {
-    // SIGN-22, SIGN-23.
+    // SIGN-22.
     let (dir, node) = (tempfile::tempdir().unwrap(), with_dropped_set().await);
     let directory = dir.path().join(ARCHIVES);
     fs::write(&directory, b"in the way").unwrap();
@@ -104,7 +104,7 @@ async fn what_a_crash_left_is_replaced_by_a_whole_archive() {
 
 #[tokio::test]
 async fn a_set_whose_driver_is_opened_or_not_gone_is_left_alone() {
-    // SIGN-23: it may still write rows.
+    // SIGN-22: it may still write rows.
     let (dir, node) = (tempfile::tempdir().unwrap(), with_dropped_set().await);
     let sessions = Sessions::default();
     let mut task = Retire::new(node.clone(), sessions.clone(), dir.path().to_owned());
