@@ -90,6 +90,9 @@ fn found(needles: &[Vec<u8>]) -> Vec<usize> {
     let mut counts = vec![0; needles.len()];
     // One buffer for all, so that what is read is overwritten by what is read next.
     let mut buffer = vec![0_u8; 1 << 16];
+    // What it holds of the part before is no find.
+    let start = u64::try_from(buffer.as_ptr().addr()).unwrap();
+    let own = start..start + u64::try_from(buffer.len()).unwrap();
     for line in maps.lines().filter(|line| line.contains(" rw") && !line.contains("[v")) {
         let (start, end) = line.split_whitespace().next().unwrap().split_once('-').unwrap();
         let (mut at, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
@@ -100,7 +103,10 @@ fn found(needles: &[Vec<u8>]) -> Vec<usize> {
                 break;
             }
             // Values are aligned at words; encodings, at bytes.
-            for window in buffer[..len].windows(32) {
+            for (first, window) in (at..).zip(buffer[..len].windows(32)) {
+                if own.contains(&first) || own.contains(&(first + 31)) {
+                    continue;
+                }
                 for (count, needle) in counts.iter_mut().zip(needles) {
                     let here = window[0] ^ MASK == needle[0]
                         && window.iter().zip(needle).all(|(a, b)| a ^ MASK == *b);

@@ -104,6 +104,13 @@ pub(crate) fn to_processor() -> Vec<(&'static str, ToProcessor)> {
                 report: list(&[(Validator([1; 32]), Slash::Points(5)), (Validator([2; 32]), Slash::Fatal)]),
             }),
         ),
+    ]);
+    all.extend(base_chain_to_processor());
+    all
+}
+
+fn base_chain_to_processor() -> Vec<(&'static str, ToProcessor)> {
+    vec![
         (
             "to_base_chain_set_keys",
             ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys {
@@ -141,8 +148,7 @@ pub(crate) fn to_processor() -> Vec<(&'static str, ToProcessor)> {
                 through: BaseBlock(12),
             }),
         ),
-    ]);
-    all
+    ]
 }
 
 fn key_gen_from_processor() -> Vec<(&'static str, FromProcessor)> {
