@@ -45,6 +45,8 @@ pub use queries::{
 
 /// The most transactions of one block.
 pub const MAX_TRANSACTIONS: usize = 65_536;
+/// The most unsigned transactions of one block: each leaves a row for the life of the chain, and nobody answers for it.
+pub const MAX_UNSIGNED: usize = 256;
 /// The most own transactions repeated at a time; also at most twice a transaction's limit in bytes.
 const MOST_RESENT: usize = 64;
 /// The most announcements of one message.
@@ -132,7 +134,7 @@ pub struct Chain {
     bodies: Bodies,
     verified: Verified,
     /// Gossip which the step will hear, in order, decoded before it.
-    expected: VecDeque<(Vec<u8>, Arc<Entry>)>,
+    expected: VecDeque<(Vec<u8>, Option<Arc<Entry>>)>,
     busy: bool,
 }
 
@@ -150,6 +152,12 @@ impl Chain {
             expected: VecDeque::new(),
             busy: false,
         }
+    }
+
+    /// How much prepared gossip is still to be heard.
+    #[cfg(test)]
+    pub(crate) fn prepared(&self) -> usize {
+        self.expected.len()
     }
 
     /// Transactions waiting in memory.
@@ -301,10 +309,15 @@ impl Chain {
         self.verified.verify_all(claims)
     }
 
-    /// A transaction as [`Application::prepare`] decoded it. Steps hear in the order in which that looked.
+    /// A transaction as [`Application::prepare`] decoded it. Steps hear in the order in which that looked, so what
+    /// stands before it is not heard any more, and each is looked at once.
     fn expected(&mut self, bytes: &[u8]) -> Option<Arc<Entry>> {
-        let at = self.expected.iter().position(|(expected, _)| expected == bytes)?;
-        self.expected.drain(..=at).next_back().map(|(_, entry)| entry)
+        while let Some((expected, entry)) = self.expected.pop_front() {
+            if expected == bytes {
+                return entry;
+            }
+        }
+        None
     }
 
     /// Own transactions whose turn it is, and evidence not on the chain yet.
@@ -432,9 +445,11 @@ impl Application for Chain {
         for arrived in arrived {
             match arrived {
                 Arrived::Gossip(bytes) => {
-                    let Some(entry) = decode_transaction(members, bytes) else { continue };
-                    let entry = Arc::new(entry);
-                    if entry.signed().is_some_and(|s| self.mempool.has_place_for(members, &entry, s)) {
+                    let entry = decode_transaction(members, bytes).map(Arc::new);
+                    let signed = entry.as_ref().and_then(|entry| Some((entry, entry.signed()?)));
+                    if let Some((entry, signed)) = signed
+                        && self.mempool.has_place_for(members, entry, signed)
+                    {
                         unverified.push(entry.clone());
                     }
                     self.expected.push_back((bytes.to_vec(), entry));

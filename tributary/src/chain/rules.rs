@@ -74,6 +74,9 @@ impl<'a> Overlay<'a> {
                 self.equivocated.insert(evidence.validator);
             }
             Transaction::Unsigned(_) => {
+                if self.unsigned.len() >= super::MAX_UNSIGNED {
+                    return Ok(Err("more unsigned transactions than a block may hold"));
+                }
                 let hash = entry.hash.0;
                 let known = rows::UNSIGNED.get(self.db, &(self.genesis, hash))?.is_some();
                 if known || !self.unsigned.insert(hash) {

@@ -8,7 +8,9 @@ use super::network::{Failed, key, members, validator};
 use crate::{
     Application, Arrived, Block, Certificate, Chain, ChainConfig, ChainInput, Conflict, DecidedBlock,
     Evidence, Halt, Header, Kind, Members, Order, Payload, Say, SignedTransaction, Slot, Step, Transaction,
-    TransactionHash, Verdict, chain, merkle_root, signing,
+    TransactionHash, Verdict,
+    chain::{self, MAX_UNSIGNED},
+    merkle_root, signing,
 };
 
 pub(super) fn payload(text: &str) -> Payload {
@@ -189,6 +191,35 @@ fn an_unsigned_transaction_is_included_once_for_ever() {
     assert!(is_invalid(&bench.check(std::slice::from_ref(&tx))));
     bench.hear(1, &tx);
     assert_eq!(bench.build(0), []);
+}
+
+/// `TRIB-15`: each leaves a row at every member, so a proposer may not take as many as a body has room for.
+#[test]
+fn a_block_holds_few_unsigned_transactions() {
+    let mut bench = Bench::new();
+    let all: Vec<_> = (0..=MAX_UNSIGNED).map(|n| Transaction::Unsigned(payload(&n.to_string()))).collect();
+    let (_, allowed) = all.split_last().unwrap();
+    assert_eq!(bench.check(allowed), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&all)));
+    for unsigned in &all {
+        bench.hear(1, unsigned);
+    }
+    assert!(bench.build(0).len() <= MAX_UNSIGNED);
+}
+
+/// `TRIB-32`: garbage between transactions makes nobody look through them again and again.
+#[test]
+fn what_a_step_hears_was_prepared_in_its_order() {
+    let mut bench = Bench::new();
+    let transaction = |nonce| encode(&(0_u8, signed(Genesis([7; 32]), 1, "a", nonce)));
+    let heard = [transaction(0), vec![255, 255], vec![255, 255], transaction(1)];
+    let arrived: Vec<_> = heard.iter().map(|bytes| Arrived::Gossip(bytes)).collect();
+    bench.chain.prepare(&bench.members, &arrived);
+    for (at, bytes) in heard.iter().enumerate() {
+        bench.heard(1, bytes);
+        assert_eq!(bench.chain.prepared(), heard.len() - 1 - at);
+    }
+    assert_eq!(bench.build(0).len(), 2);
 }
 
 /// `TRIB-16`

@@ -1,6 +1,6 @@
 //! What finalized blocks say: their hashes, who cosigns when, and what is to be cosigned.
 //!
-//! Bounds: hashes of the latest [`KEPT`] blocks are kept, and beyond those of intended blocks which the gate has
+//! Bounds: hashes of the latest [`KEPT`] blocks are kept, and beyond those of blocks which the gate has
 //! not passed. At most [`MAX_AHEAD`] blocks are observed ahead of the gate; then observing waits for it. Eras and
 //! their cosigns are kept for ever, for those who come new: two rows of a few hundred bytes for each rotation of a
 //! network's set.
@@ -293,7 +293,7 @@ fn take_charge(
 /// Forgets a block as old as this, unless the gate may still need it.
 fn prune(step: &mut Step<'_>, old: BaseBlock) -> Result<(), Error> {
     let needed = old >= base_chain::next_block(step.txn)?;
-    if (old > BaseBlock(0)) && fact(step.txn, old)?.is_some_and(|fact| !(fact.intended && needed)) {
+    if (old > BaseBlock(0)) && !needed && fact(step.txn, old)?.is_some() {
         BLOCKS.delete(step.txn, &old);
     }
     Ok(())

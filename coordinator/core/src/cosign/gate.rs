@@ -82,7 +82,9 @@ pub fn gate(db: &(impl Read + ?Sized), block: &Block) -> Result<Gate, Error> {
     if facts::next_block(db)? <= number {
         return Ok(Gate::Held(Hold::Unseen));
     }
-    if facts::fact(db, number)?.is_some_and(|fact| fact.hash != block.hash()) {
+    // Kept until the gate passed it.
+    let Some(fact) = facts::fact(db, number)? else { return Ok(Gate::Held(Hold::Unseen)) };
+    if fact.hash != block.hash() {
         return Err(Error::BaseChain { block: number, what: "is another one than was final before" });
     }
     let era = era(db)?;

@@ -55,6 +55,25 @@ fn a_cosign_lets_its_block_and_those_before_it_pass_and_blocks_of_nothing_need_n
 }
 
 #[test]
+fn a_block_that_waited_long_is_still_the_one_that_was_final() {
+    // COSIGN-5: also if no cosign was asked of it, and more blocks are final since than cosigns may be of.
+    let mut finalized = Finalized::keyed(&[("a", 1)]);
+    finalized.push(vec![burn("a")]);
+    finalized.push_empty(14_410);
+    let mut node = coordinator(0);
+    node.observe(&finalized);
+    assert_eq!(node.follow(&finalized), (2, Some(Hold::Waiting { stake: 0, needed: 1 })));
+    let intended = node.cosign_status().intended.unwrap();
+    assert!(intended > BaseBlock(2));
+    node.take(&finalized.cosign(set("a", 0), intended.0));
+    let mut forged = Finalized(finalized.0[..2].to_vec());
+    forged.push(vec![burn("a"), burn("a")]);
+    let refused = node.step(|step| base_chain::follow(step, forged.block(2)));
+    assert!(matches!(refused, Err(Error::BaseChain { block: BaseBlock(2), .. })), "{refused:?}");
+    assert_eq!(node.follow(&finalized), (finalized.last() + 1, None));
+}
+
+#[test]
 fn ref_20_stake_of_exactly_the_quorum_suffices() {
     // COSIGN-6. The reference asked for more than the quorum.
     for (stakes, enough, short) in [
