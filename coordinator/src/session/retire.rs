@@ -90,7 +90,7 @@ fn sync_directory(directory: &Path) -> Result<(), ArchiveError> {
 /// already, from before a crash, is replaced by the same bytes.
 ///
 /// # Errors
-/// [`ArchiveFailure`]; a file of its name is then the former one, or none.
+/// Of the store, or of the file; a file of its name is then the former one, or none.
 pub fn write_archive<S: Store>(
     store: &S,
     record: &SetRecord,

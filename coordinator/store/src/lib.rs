@@ -13,18 +13,11 @@
 
 #![deny(clippy::indexing_slicing)]
 
-/// Whether this build is broken in this way, for the simulation to notice; always false without the feature
-/// `mutations`.
+/// Whether this build is broken in this way, for the simulation to notice.
 #[cfg(feature = "mutations")]
 macro_rules! mutated {
     ($mutation:ident) => {
         mutation::is(mutation::Mutation::$mutation)
-    };
-}
-#[cfg(not(feature = "mutations"))]
-macro_rules! mutated {
-    ($mutation:ident) => {
-        false
     };
 }
 
