@@ -9,6 +9,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a harness of tests")]
 
+pub mod burns;
 pub mod programs;
 pub mod stores;
 pub mod threshold;
@@ -146,6 +147,11 @@ impl Net {
         self.runtime.block_on(self.observer.coordinator(validator))
     }
 
+    /// A coordinator's status now, as it gives it; `None` if it does not answer.
+    pub fn raw_status(&self, validator: usize) -> Option<serde_json::Value> {
+        self.runtime.block_on(self.observer.raw_status(validator))
+    }
+
     /// A coordinator's view of a network's first set; `None` if it has none.
     pub fn set(&self, validator: usize, network: Network) -> Option<SetStatus> {
         let name = format!("{network}/0");
@@ -156,7 +162,7 @@ impl Net {
     pub fn genesis(&self, network: Network) -> Option<Genesis> {
         let name = format!("{network}/0");
         (0..self.validators()).find_map(|validator| {
-            let status = self.runtime.block_on(self.observer.raw_status(validator))?;
+            let status = self.raw_status(validator)?;
             let set = status["sets"].as_array()?.iter().find(|set| set["set"] == name.as_str())?.clone();
             set["genesis"].as_str()?.parse().ok()
         })

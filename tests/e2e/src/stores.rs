@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use coordinator_store::{Read, Store};
+use coordinator_store::{Read, Store, StoreError, Table};
 use coordinator_store_disk::DiskStore;
 use orchestration::layout::{Layout, Service};
-use processor_messages::{Genesis, Incarnation, KeyPair, Network, Session, TributaryBlock, Validator};
+use processor_messages::{
+    BaseBlock, BaseBlockHash, BaseSignature, Genesis, Incarnation, KeyPair, Network, Session, TributaryBlock,
+    Validator, ValidatorSet,
+};
 use simulated_processor::{
     Config,
     dkg::Keys,
@@ -20,6 +23,20 @@ use tributary::{DECIDED, Transaction, chain};
 
 /// The most blocks of a tributary that a test reads.
 const MAX_BLOCKS: usize = 100_000;
+/// The most eras and networks whose cosigns a test reads.
+const MAX_COSIGNS: usize = 1_024;
+
+/// A cosign as coordinators keep it and tell it to each other.
+pub type Cosign = (ValidatorSet, BaseBlock, BaseBlockHash, BaseSignature);
+
+/// The last cosign of each network in each era.
+const COSIGNS: Table<(BaseBlock, Network), Cosign> = Table::new("cosign/cosign");
+/// The latest cosign of each network.
+const LATEST_COSIGNS: Table<Network, Cosign> = Table::new("cosign/latest");
+/// Networks which cosigned another block: their cosign, our hash, and whether an operator lifted it.
+const EVIDENCE: Table<Network, (Cosign, BaseBlockHash, bool)> = Table::new("cosign/evidence");
+/// Why acting on blocks is halted. The reason is not read here.
+const BASE_CHAIN_HALT: Table<(), ()> = Table::new("halt/base_chain");
 
 /// The keys which a stopped processor holds of its network's first session.
 pub fn processor_keys(layout: &Layout, validator: usize, network: Network) -> Option<(KeyPair, Keys)> {
@@ -90,4 +107,48 @@ fn slots(db: &dyn Read, genesis: Genesis, author: Validator) -> BTreeMap<SlotId,
 pub fn open_coordinator(layout: &Layout, validator: usize) -> DiskStore {
     let data = layout.service(validator, Service::Coordinator).join("data");
     DiskStore::open(&data).expect("the store of a stopped coordinator")
+}
+
+/// A network's latest cosign as a stopped coordinator has it.
+pub fn latest_cosign(layout: &Layout, validator: usize, network: Network) -> Cosign {
+    let store = open_coordinator(layout, validator);
+    let latest = store.read(|db| LATEST_COSIGNS.get(db, &network)).expect("a readable store");
+    latest.expect("a cosign of the network")
+}
+
+/// Puts `told` in the place of a network's latest cosign, so that a stopped coordinator, once it is started, tells
+/// it to everybody.
+pub fn replace_latest_cosign(layout: &Layout, validator: usize, network: Network, told: &Cosign) {
+    change(&open_coordinator(layout, validator), |txn| {
+        let latest = LATEST_COSIGNS.get(txn, &network)?;
+        for (key, cosign) in COSIGNS.scan(txn, &(), None, MAX_COSIGNS)? {
+            if Some(&cosign) == latest.as_ref() {
+                COSIGNS.put(txn, &key, told);
+            }
+        }
+        LATEST_COSIGNS.put(txn, &network, told);
+        Ok(())
+    });
+}
+
+/// Lifts the halt of acting on blocks in a stopped coordinator's store: what `coordinator resume --base-chain`
+/// writes (`COSIGN-9`), whose executable is another package's.
+pub fn lift_base_chain_halt(layout: &Layout, validator: usize) {
+    change(&open_coordinator(layout, validator), |txn| {
+        BASE_CHAIN_HALT.delete(txn, &());
+        for (network, (cosign, ours, _)) in EVIDENCE.scan(txn, &(), None, MAX_COSIGNS)? {
+            EVIDENCE.put(txn, &network, &(cosign, ours, true));
+        }
+        Ok(())
+    });
+}
+
+/// One step, durable.
+fn change(
+    store: &DiskStore,
+    step: impl FnOnce(&mut dyn coordinator_store::Transaction) -> Result<(), StoreError>,
+) {
+    let ((), commit) = store.write(step).expect("a step of a test");
+    commit.wait().expect("a disk that keeps it");
+    store.close().expect("a store that closes");
 }

@@ -10,9 +10,17 @@ use modular_frost::{
 };
 use rand_core::{OsRng, RngCore};
 
-/// Signs with `t` key shares drawn at random, and says whether the signature verifies under the group key.
+/// Whether `t` key shares drawn at random sign, and the signature verifies under the group key.
 pub fn random_subset_signs<C: Curve, H: Hram<C>>(shares: &[ThresholdKeys<C>], message: &[u8]) -> bool {
-    let Some(first) = shares.first() else { return false };
+    random_subset_signature::<C, H>(shares, message).is_some()
+}
+
+/// A signature under the group key by `t` key shares drawn at random; `None` if it does not verify.
+pub fn random_subset_signature<C: Curve, H: Hram<C>>(
+    shares: &[ThresholdKeys<C>],
+    message: &[u8],
+) -> Option<SchnorrSignature<C>> {
+    let first = shares.first()?;
     let t = usize::from(first.params().t());
     let mut pool: Vec<&ThresholdKeys<C>> = shares.iter().collect();
     let mut machines = HashMap::new();
@@ -36,9 +44,9 @@ pub fn random_subset_signs<C: Curve, H: Hram<C>>(shares: &[ThresholdKeys<C>], me
         let signature: SchnorrSignature<C> =
             machine.complete(without(&signature_shares, i)).expect("honest shares");
         let challenge = H::hram(&signature.R, &first.group_key(), message);
-        signature.verify(first.group_key(), challenge)
+        signature.verify(first.group_key(), challenge).then_some(signature)
     };
-    signers.into_iter().all(complete)
+    signers.into_iter().map(complete).collect::<Option<Vec<_>>>()?.pop()
 }
 
 fn without<T: Clone>(all: &HashMap<Participant, T>, own: Participant) -> HashMap<Participant, T> {
