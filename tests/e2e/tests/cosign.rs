@@ -143,13 +143,6 @@ fn lack_alike(net: &Net, validators: &[usize], block: BaseBlock) -> bool {
     })
 }
 
-/// Whether a coordinator shows no topic for which shares are still to come.
-fn signs_nothing(net: &Net, validator: usize) -> bool {
-    let Some(status) = net.raw_status(validator) else { return false };
-    let topics = status["sets"][0]["topics"].as_array();
-    topics.is_some_and(|topics| topics.iter().all(|topic| topic["share_weight"] == topic["selected_weight"]))
-}
-
 /// What an operator's client gets of a coordinator: status code and text.
 fn get(net: &Net, validator: usize, path: &str) -> Option<(u16, String)> {
     let address = net.testnet.manifest.validators[validator].addresses.api;
@@ -193,8 +186,6 @@ fn a_conflicting_cosign_halts_every_coordinator_until_its_halt_is_lifted() {
     let batch = last_with(&net, is_batch);
     until_acted_on(&mut net, &[0, 1, 2, LIAR], batch);
 
-    // Who is interrupted while it signs costs the others an attempt's time (SIGN-9).
-    net.until("nothing is being signed", |net| signs_nothing(net, 0));
     // Nobody cosigns the block with the burn, so that everybody asks everybody.
     for validator in 0..net.validators() {
         net.testnet.kill(validator, Service::Processor(network)).unwrap();
