@@ -1,7 +1,6 @@
 //! What finalized blocks say: their hashes, who cosigns when, and what is to be cosigned.
 //!
-//! Bounds: hashes of the latest [`KEPT`] blocks are kept, and beyond those of blocks which the gate has
-//! not passed. At most [`MAX_AHEAD`] blocks are observed ahead of the gate; then observing waits for it. Eras and
+//! Bounds: hashes of the latest [`KEPT`] blocks are kept, and those of blocks which the gate has not passed. At most [`MAX_AHEAD`] blocks are observed ahead of the gate; then observing waits for it. Eras and
 //! their cosigns are kept for ever, for those who come new: two rows of a few hundred bytes for each rotation of a
 //! network's set.
 
@@ -55,7 +54,6 @@ pub(super) struct Fact {
     pub(super) hash: BaseBlockHash,
     /// The first block of its era.
     pub(super) era: BaseBlock,
-    pub(super) intended: bool,
 }
 
 /// After the last observed block.
@@ -105,6 +103,15 @@ pub(super) fn state(db: &(impl Read + ?Sized)) -> Result<State, StoreError> {
 
 pub(super) fn fact(db: &(impl Read + ?Sized), block: BaseBlock) -> Result<Option<Fact>, StoreError> {
     BLOCKS.get(db, &block)
+}
+
+/// What was observed of a block which the gate has not passed.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] if it is gone: without it any block of that number would pass.
+pub(super) fn kept(db: &(impl Read + ?Sized), block: BaseBlock) -> Result<Fact, StoreError> {
+    let lost = || StoreError::Corrupt { table: "cosign/block", reason: format!("block {block} is missing") };
+    fact(db, block)?.ok_or_else(lost)
 }
 
 /// The hash of a finalized block which a set of ours may have to cosign.
@@ -183,7 +190,7 @@ fn observe_next(step: &mut Step<'_>, block: &Block) -> Result<(), Error> {
     let mut state = state(step.txn)?;
     let mut cosigners = cosigners(step.txn, state.era)?;
     let intended = state.window.admit(number, class, state.distance);
-    BLOCKS.put(step.txn, &number, &Fact { hash, era: state.era, intended });
+    BLOCKS.put(step.txn, &number, &Fact { hash, era: state.era });
     if intended {
         request(step, (number, hash), state.era, &cosigners)?;
     }
@@ -293,7 +300,7 @@ fn take_charge(
 /// Forgets a block as old as this, unless the gate may still need it.
 fn prune(step: &mut Step<'_>, old: BaseBlock) -> Result<(), Error> {
     let needed = old >= base_chain::next_block(step.txn)?;
-    if (old > BaseBlock(0)) && !needed && fact(step.txn, old)?.is_some() {
+    if (old > BaseBlock(0)) && !needed {
         BLOCKS.delete(step.txn, &old);
     }
     Ok(())

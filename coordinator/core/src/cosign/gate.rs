@@ -73,7 +73,8 @@ pub(super) fn stake_behind(
 /// Whether the next block to handle may be acted on.
 ///
 /// # Errors
-/// [`Error::BaseChain`] if another block of its number was final before; [`Error`] of the store.
+/// [`Error::BaseChain`] if another block of its number was final before; [`Error`] of the store, also if it lost what
+/// was observed of the block.
 pub fn gate(db: &(impl Read + ?Sized), block: &Block) -> Result<Gate, Error> {
     let number = block.number();
     if halt::of_base_chain(db)?.is_some() {
@@ -82,9 +83,7 @@ pub fn gate(db: &(impl Read + ?Sized), block: &Block) -> Result<Gate, Error> {
     if facts::next_block(db)? <= number {
         return Ok(Gate::Held(Hold::Unseen));
     }
-    // Kept until the gate passed it.
-    let Some(fact) = facts::fact(db, number)? else { return Ok(Gate::Held(Hold::Unseen)) };
-    if fact.hash != block.hash() {
+    if facts::kept(db, number)?.hash != block.hash() {
         return Err(Error::BaseChain { block: number, what: "is another one than was final before" });
     }
     let era = era(db)?;
