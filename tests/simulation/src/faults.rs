@@ -236,7 +236,8 @@ impl Faults {
             }
         }
         if profile == Profile::Rotation {
-            faults = faults.over(Self::ROTATION);
+            let until = faults.until + below(rng, Self::ROTATION - faults.until);
+            faults = faults.over(until);
         }
         let any = below(rng, Manner::LIARS.len() as u64);
         let lies = (profile == Profile::Byzantine) || below(rng, 4) == 0;
@@ -245,7 +246,7 @@ impl Faults {
         if lies { faults.with_liar(shape, which, rng) } else { faults }
     }
 
-    /// How long the faults of a run with rotations last.
+    /// How long the faults of a run with rotations last, at most.
     const ROTATION: Time = 150 * SECOND;
 
     /// The same number of rare faults over a longer time.

@@ -42,13 +42,15 @@ pub enum Manner {
     FalseProvider,
     /// Its processor tells of batches which its network did not make.
     FalseBatch,
+    /// Tells of cosigns which no set made: of other blocks, under its own key, or of sets which are not there.
+    FalseCosigner,
     /// A stranger, who is no validator of any set, takes part in everything.
     NonMember,
 }
 
 impl Manner {
     /// All but the honest.
-    pub const LIARS: [Self; 15] = [
+    pub const LIARS: [Self; 16] = [
         Self::Silent,
         Self::Equivocator,
         Self::Withholder,
@@ -64,6 +66,7 @@ impl Manner {
         Self::FalseProvider,
         Self::FalseBatch,
         Self::NonMember,
+        Self::FalseCosigner,
     ];
 
     /// Whether it acts by itself from time to time, besides what it changes of what its nodes say.
@@ -77,6 +80,7 @@ impl Manner {
                 | Self::BadEvidence
                 | Self::ForgedCertificate
                 | Self::Oversized
+                | Self::FalseCosigner
                 | Self::NonMember
         )
     }

@@ -1,5 +1,6 @@
 //! One run from one seed: faults for a while, then everything due must complete.
 
+use processor_messages::BaseBlock;
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use serde::Serialize;
@@ -80,6 +81,8 @@ pub struct Outcome {
     pub recovery_ms: u64,
     /// The same in blocks of the base chain.
     pub recovery_blocks: u64,
+    /// How many retired sets' slash reports were applied.
+    pub reports: usize,
     /// What went wrong on purpose.
     pub counts: Counts,
     /// Key shares of the validators at the beginning.
@@ -112,7 +115,11 @@ pub fn run_with(options: &Options, shape: &Shape, faults: Faults, seed: u64) -> 
     let mut world = World::new(setting, faults, seed);
     world.trace = options.trace.then(Vec::new);
     world.run(until);
+    let healed = world.finalized();
     let recovery_blocks = recover(&mut world, until);
+    for set in world.oracle.unreported_after(BaseBlock(healed.0 + RECOVERY_BLOCKS)) {
+        world.oracle.violated(format!("{set} retired without a slash report, which nothing prevented"));
+    }
     let state = if world.oracle.violations.is_empty() { Vec::new() } else { world.describe() };
     Outcome {
         seed,
@@ -122,6 +129,7 @@ pub fn run_with(options: &Options, shape: &Shape, faults: Faults, seed: u64) -> 
         trace: world.trace.take().unwrap_or_default(),
         state,
         violations: std::mem::take(&mut world.oracle.violations),
+        reports: world.oracle.reported(),
         counts: world.counts,
         weights: shape.weights.clone(),
         networks: shape.networks,

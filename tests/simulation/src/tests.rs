@@ -55,6 +55,15 @@ fn every_rule_holds_over_two_rotations() {
     (0..2).for_each(|seed| assert_holds(&run(&Options::of(Profile::Rotation), seed)));
 }
 
+/// `SIGN-20`: a retiring set reports, if nothing prevents it, and its report is applied before the deadline.
+#[test]
+fn every_retired_set_has_reported() {
+    let shape = Shape::rotating(2);
+    let outcome = run_with(&Options::of(Profile::Rotation), &shape, Faults::none(shape.weights.len()), 1);
+    assert_holds(&outcome);
+    assert_eq!(outcome.reports, 4, "two sets of two networks");
+}
+
 #[test]
 fn a_seed_is_a_run_and_tracing_does_not_change_it() {
     for seed in 3..6 {

@@ -18,7 +18,8 @@ pub(super) struct Chain {
     executed: BTreeMap<Network, u32>,
     in_charge: BTreeMap<Network, Session>,
     live: BTreeSet<ValidatorSet>,
-    retired: BTreeSet<ValidatorSet>,
+    /// The sets whose duty ended: in which block, and whether their slash report was applied.
+    retired: BTreeMap<ValidatorSet, (BaseBlock, bool)>,
     /// The first block with deposits which each network's batches brought.
     deposits: BTreeMap<Network, u64>,
     burns: BTreeMap<Network, Vec<Burn>>,
@@ -78,9 +79,9 @@ impl Chain {
                 Event::SetDropped { set } => {
                     self.live.remove(set);
                 }
-                Event::SetRetired { set, .. } => {
+                Event::SetRetired { set, reported } => {
                     self.live.remove(set);
-                    self.retired.insert(*set);
+                    self.retired.insert(*set, (block.number(), *reported));
                 }
                 _ => {}
             }
@@ -154,7 +155,18 @@ impl Chain {
     }
 
     pub(super) fn retired(&self) -> Vec<ValidatorSet> {
-        self.retired.iter().copied().collect()
+        self.retired.keys().copied().collect()
+    }
+
+    /// The sets whose duty ended after this block without a slash report.
+    pub(super) fn unreported_after(&self, block: BaseBlock) -> Vec<ValidatorSet> {
+        let unreported = self.retired.iter().filter(|(_, (at, reported))| !reported && (*at > block));
+        unreported.map(|(set, _)| *set).collect()
+    }
+
+    /// How many sets' duty ended with a slash report.
+    pub(super) fn reported(&self) -> usize {
+        self.retired.values().filter(|(_, reported)| *reported).count()
     }
 
     /// Whether a set has keys, and its duty is not over.

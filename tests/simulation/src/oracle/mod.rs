@@ -30,8 +30,8 @@ use coordinator_core::{
     },
 };
 use processor_messages::{
-    BatchId, Burn, FromProcessor, Genesis, KeyPair, Network, Session, ToProcessor, TributaryBlock, Validator,
-    ValidatorSet, base_chain, decode, key_gen,
+    BaseBlock, BatchId, Burn, FromProcessor, Genesis, KeyPair, Network, Session, ToProcessor, TributaryBlock,
+    Validator, ValidatorSet, base_chain, decode, key_gen,
     sign::{FromProcessor as Sign, SignId},
 };
 use tributary::{BlockHash, DecidedBlock, Members, Transaction, chain, wiretap};
@@ -362,6 +362,16 @@ impl Oracle {
     /// The sets whose duty ended on the base chain.
     pub fn retired(&self) -> Vec<ValidatorSet> {
         self.base.retired()
+    }
+
+    /// The sets whose duty ended after this block without a slash report.
+    pub fn unreported_after(&self, block: BaseBlock) -> Vec<ValidatorSet> {
+        self.base.unreported_after(block)
+    }
+
+    /// How many sets' duty ended with a slash report.
+    pub fn reported(&self) -> usize {
+        self.base.reported()
     }
 
     /// The latest session of a network which is in charge.

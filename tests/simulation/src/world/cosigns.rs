@@ -1,9 +1,13 @@
 //! The exchange of cosigns between coordinators, over the same links as everything else.
 
-use processor_messages::Genesis;
+use coordinator_base_chain::signing;
+use coordinator_core::cosign::{self, Cosign};
+use coordinator_store::Store;
+use processor_messages::{BaseBlock, BaseBlockHash, Genesis, Session, ValidatorSet, encode};
 use tributary::Output;
 
 use super::{Arrival, Place, World};
+use crate::{manner::Manner, setting::Setting};
 
 impl World {
     /// Whether this is where coordinators exchange cosigns, and not a chain.
@@ -60,4 +64,38 @@ impl World {
         }
         self.take_notices(index);
     }
+
+    /// A liar tells everybody of cosigns which no set made, beside those which were.
+    pub(super) fn tell_false_cosigns(&mut self, validator: usize) {
+        let Some(node) = self.coordinators.get(validator).filter(|node| node.disk.up) else { return };
+        let (place, topic) = (Place::Coordinator(validator), node.cosign_topic());
+        let latest = node.disk.store.read(|db| cosign::latest(db)).unwrap_or_default();
+        for cosign in latest.iter() {
+            let told = falsified(&self.setting, validator, cosign);
+            let which = usize::try_from(self.below(told.len() as u64)).unwrap_or_default();
+            let Some(first) = told.get(which) else { continue };
+            self.counts.lie(Manner::FalseCosigner);
+            // The first is what is told; what follows it in the message is as it should be.
+            let bytes = encode(&vec![first.clone(), cosign.clone()]);
+            self.output(place, topic, Output::Broadcast(bytes));
+        }
+    }
+}
+
+/// A cosign, each time with something which its set did not sign.
+fn falsified(setting: &Setting, liar: usize, cosign: &Cosign) -> Vec<Cosign> {
+    let other = BaseBlockHash([9; 32]);
+    let session = Session(cosign.set.session.0.wrapping_add(1));
+    let own = setting.keys.get(liar).map(|key| {
+        let message = signing::cosign_message(setting.chain, cosign.set, cosign.block, other);
+        Cosign { hash: other, signature: key.sign("cosign", &message).0, ..cosign.clone() }
+    });
+    let false_ones = [
+        Cosign { hash: other, ..cosign.clone() },
+        Cosign { block: BaseBlock(cosign.block.0 + 1), ..cosign.clone() },
+        Cosign { block: BaseBlock(u64::MAX), ..cosign.clone() },
+        Cosign { set: ValidatorSet { session, ..cosign.set }, ..cosign.clone() },
+        Cosign { signature: [7; 64], ..cosign.clone() },
+    ];
+    false_ones.into_iter().chain(own).collect()
 }

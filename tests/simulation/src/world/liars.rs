@@ -63,8 +63,10 @@ impl World {
                     let says = scene.stage().act(manner, &self.ear, &mut self.rng);
                     self.tell(&scene, validator, manner, says);
                 }
-                if manner == Manner::ForgedCertificate {
-                    self.submit_forged(validator);
+                match manner {
+                    Manner::ForgedCertificate => self.submit_forged(validator),
+                    Manner::FalseCosigner => self.tell_false_cosigns(validator),
+                    _ => {}
                 }
             }
             Actor::Stranger => {
