@@ -80,6 +80,8 @@ mutations! {
     AnySize = "any-size",
     /// The base chain executes what a batch says, whoever signed it.
     UnsignedBatch = "unsigned-batch",
+    /// A cosign is believed, whoever signed it.
+    UnsignedCosign = "unsigned-cosign",
     /// Nobody is selected anew after a failed attempt: the same again and again.
     NoNewSelection = "no-new-selection",
 }

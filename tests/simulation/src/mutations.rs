@@ -21,6 +21,7 @@ pub const fn profile(mutation: Mutation) -> Profile {
         | M::UnboundedMempool
         | M::AnySize
         | M::UnsignedBatch
+        | M::UnsignedCosign
         | M::NoNewSelection => Profile::Byzantine,
         M::OutputBeforeCommit
         | M::ReuseNonce
@@ -50,6 +51,7 @@ pub const fn seed(mutation: Mutation) -> u64 {
         M::AnySize => 11,
         M::ForeignProvided => 12,
         M::TakeStrangers => 14,
+        M::UnsignedCosign => 15,
         M::IgnoreIncarnation => 16,
         M::FeedBeforeVerification => 79,
     }

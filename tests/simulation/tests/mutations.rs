@@ -4,12 +4,13 @@
 
 use mutation::Mutation;
 use simulation::{
+    manner::Manner,
     mutations::{catch, profile, seed},
     run::{Options, run},
 };
 
 /// Liars come in turn, so a seed which shows one is followed by another after so many.
-const TURNS: u64 = 15;
+const TURNS: u64 = Manner::LIARS.len() as u64;
 /// How often it is looked for.
 const TRIES: u64 = 3;
 
