@@ -3,13 +3,14 @@
 //!
 //! The order of the intended blocks is a fact of the base chain, and each waits for those before it, so the queue is
 //! the same at every member, however cosigns arrived. A cosign beyond the era does not count: the notable block at
-//! an era's end needs its own.
+//! an era's end needs its own. However long that takes: what was observed of an open block is kept until it closes, so
+//! that a cosign which comes late is still known for one.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{BaseBlock, Genesis, ValidatorSet};
 
-use super::exchange::cosign_of;
+use super::{exchange::cosign_of, facts};
 use crate::{
     Error, Step,
     session::{own, transaction::Provided},
@@ -46,13 +47,27 @@ pub(super) fn settle(step: &mut Step<'_>, set: ValidatorSet) -> Result<(), Error
             if cosign.is_none_or(|cosign| cosign.block < block) {
                 return Ok(());
             }
-            OPEN.delete(step.txn, &(set, block));
+            closed(step.txn, set, block)?;
             own::provide(step, genesis, &Provided::Cosigned { block })?;
         }
         if !full {
             return Ok(());
         }
     }
+}
+
+fn closed(txn: &mut dyn Transaction, set: ValidatorSet, block: BaseBlock) -> Result<(), StoreError> {
+    OPEN.delete(txn, &(set, block));
+    facts::prune_closed(txn, block)
+}
+
+/// Whether the tributary of a set of ours waits for a cosign of this block.
+pub(super) fn is_open(
+    db: &(impl Read + ?Sized),
+    set: ValidatorSet,
+    block: BaseBlock,
+) -> Result<bool, StoreError> {
+    Ok(OPEN.get(db, &(set, block))?.is_some())
 }
 
 /// The first of our intended blocks without a cosign that we know.
@@ -63,6 +78,13 @@ pub(super) fn first_open(db: &(impl Read + ?Sized)) -> Result<Option<BaseBlock>,
 
 /// The tributary of a set ended.
 pub(crate) fn ended(txn: &mut dyn Transaction, set: ValidatorSet) -> Result<(), StoreError> {
-    while OPEN.clear(txn, &set, AT_ONCE)? == AT_ONCE {}
-    Ok(())
+    loop {
+        let rows = OPEN.scan(txn, &set, None, AT_ONCE)?;
+        for ((_, block), _) in &rows {
+            closed(txn, set, *block)?;
+        }
+        if rows.len() < AT_ONCE {
+            return Ok(());
+        }
+    }
 }

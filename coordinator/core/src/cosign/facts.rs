@@ -1,14 +1,15 @@
 //! What finalized blocks say: their hashes, who cosigns when, and what is to be cosigned.
 //!
-//! Bounds: hashes of the latest [`KEPT`] blocks are kept, and those of blocks which the gate has not passed. At most [`MAX_AHEAD`] blocks are observed ahead of the gate; then observing waits for it. Eras and
-//! their cosigns are kept for ever, for those who come new: two rows of a few hundred bytes for each rotation of a
-//! network's set.
+//! Bounds: hashes of the latest [`KEPT`] blocks are kept, those of blocks which the gate has not passed, and those of
+//! blocks for whose cosign the tributary of a set of ours waits: no more of these than it has open topics. At most
+//! [`MAX_AHEAD`] blocks are observed ahead of the gate; then observing waits for it. Eras and their cosigns are kept for
+//! ever, for those who come new: two rows of a few hundred bytes for each rotation of a network's set.
 
 use std::collections::BTreeSet;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_base_chain::{Block, Event, SetDeclaration};
-use coordinator_store::{Advance, Cursor, Read, StoreError, Table};
+use coordinator_store::{Advance, Cursor, Read, StoreError, Table, Transaction};
 use processor_messages::{
     BaseBlock, BaseBlockHash, BaseKey, Genesis, Network, Session, Validator, ValidatorSet,
 };
@@ -297,19 +298,37 @@ fn take_charge(
     Ok(())
 }
 
-/// Forgets a block as old as this, unless the gate may still need it.
+/// Forgets a block as old as this, unless the gate or a tributary of ours may still need it.
 fn prune(step: &mut Step<'_>, old: BaseBlock) -> Result<(), Error> {
     let needed = old >= base_chain::next_block(step.txn)?;
     if (old > BaseBlock(0)) && !needed {
-        BLOCKS.delete(step.txn, &old);
+        forget(step.txn, old)?;
     }
     Ok(())
 }
 
 /// The gate passed a block: what [`prune`] left of it for the gate goes.
-pub(super) fn prune_passed(step: &mut Step<'_>, block: BaseBlock) -> Result<(), StoreError> {
-    if block.0.saturating_add(KEPT) < next_block(step.txn)?.0 {
-        BLOCKS.delete(step.txn, &block);
+pub(super) fn prune_passed(txn: &mut dyn Transaction, block: BaseBlock) -> Result<(), StoreError> {
+    if is_old(txn, block)? { forget(txn, block) } else { Ok(()) }
+}
+
+/// A tributary waits no more for a block's cosign: what [`prune`] left of it for that goes.
+pub(super) fn prune_closed(txn: &mut dyn Transaction, block: BaseBlock) -> Result<(), StoreError> {
+    let passed = block < base_chain::next_block(txn)?;
+    if passed && is_old(txn, block)? { forget(txn, block) } else { Ok(()) }
+}
+
+fn is_old(db: &(impl Read + ?Sized), block: BaseBlock) -> Result<bool, StoreError> {
+    Ok(block.0.saturating_add(KEPT) < next_block(db)?.0)
+}
+
+fn forget(txn: &mut dyn Transaction, block: BaseBlock) -> Result<(), StoreError> {
+    let Some(fact) = fact(txn, block)? else { return Ok(()) };
+    for cosigner in cosigners(txn, fact.era)? {
+        if closing::is_open(txn, cosigner.set, block)? {
+            return Ok(());
+        }
     }
+    BLOCKS.delete(txn, &block);
     Ok(())
 }

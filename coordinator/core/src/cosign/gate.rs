@@ -104,5 +104,5 @@ pub(crate) fn passed(step: &mut Step<'_>, block: &Block) -> Result<(), StoreErro
     if Class::of(&block.events) == Class::Notable {
         ERA.put(step.txn, &(), &block.number().next());
     }
-    facts::prune_passed(step, block.number())
+    facts::prune_passed(step.txn, block.number())
 }

@@ -37,7 +37,7 @@ pub fn judge(db: &(impl Read + ?Sized), chain: ChainGenesis, cosign: &Cosign) ->
     let stale = if same {
         exchange::cosign_of(db, fact.era, network)?.is_some_and(|latest| latest.block >= cosign.block)
     } else {
-        !conflict::is_news(db, cosign)?
+        !conflict::is_news(db, fact.era, cosign)?
     };
     if stale {
         return Ok(Verdict::Stale);

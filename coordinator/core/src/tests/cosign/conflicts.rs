@@ -70,6 +70,56 @@ fn ref_18_a_conflict_counts_for_the_network_that_signed_it_once() {
     assert_eq!(node.follow(&finalized), (8, None));
 }
 
+/// `a`, `b` and `c` have 10, 5 and 85 of 100; from block 5 on, `a` has this much beside their 90.
+fn later_stake_of_a(stake: u64) -> (Finalized, Node) {
+    let mut finalized = Finalized::keyed(&[("a", 10), ("b", 5), ("c", 85)]);
+    for event in [declared(set("a", 1), stake), keys_set(set("a", 1)), handed_over(set("a", 0))] {
+        finalized.push(vec![event]);
+    }
+    (0..3).for_each(|_| finalized.push(vec![burn("c")]));
+    let mut node = coordinator(9);
+    node.observe(&finalized);
+    (finalized, node)
+}
+
+fn halted_with(node: &Node) -> Option<(u128, u128)> {
+    node.store.read(|db| halt::of_base_chain(db)).unwrap().map(|reason| match reason {
+        halt::Reason::CosignConflict { stake, total, .. } => (stake, total),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn a_further_conflict_counts_if_its_network_has_more_of_the_stake_by_then() {
+    // COSIGN-7, COSIGN-8.
+    let later = |block| sign_as(set("a", 1), set("a", 1), BaseBlock(block), OTHER);
+    for (stake, further, halted) in [
+        (30, Verdict::Conflict, Some((30, 120))),
+        // More than before, and not enough: it is counted once.
+        (15, Verdict::Conflict, None),
+        (10, Verdict::Stale, None),
+        (5, Verdict::Stale, None),
+    ] {
+        let (_, mut node) = later_stake_of_a(stake);
+        assert_eq!(node.take(&conflicting("a", 4)), Verdict::Conflict);
+        assert_eq!(halted_with(&node), None, "10 of 100");
+        assert_eq!(node.take(&later(6)), further, "{stake}");
+        assert_eq!(halted_with(&node), halted, "{stake}");
+        assert_eq!(node.take(&later(7)), Verdict::Stale, "no more than that");
+        assert_eq!(node.take(&conflicting("a", 3)), Verdict::Stale, "nor less");
+    }
+}
+
+#[test]
+fn evidence_about_an_older_block_counts_with_the_stakes_of_a_newer_one_too() {
+    // COSIGN-8: 16 of 106, and then 21 of 106; in the older era it is 15 of 100.
+    let (_, mut node) = later_stake_of_a(16);
+    assert_eq!(node.take(&sign_as(set("a", 1), set("a", 1), BaseBlock(6), OTHER)), Verdict::Conflict);
+    assert_eq!(halted_with(&node), None);
+    assert_eq!(node.take(&conflicting("b", 3)), Verdict::Conflict);
+    assert_eq!(halted_with(&node), Some((21, 106)));
+}
+
 #[test]
 fn an_older_conflict_is_evidence_too() {
     // COSIGN-7: what a network signs about a block we have from it already is no repetition if the hash differs.

@@ -213,6 +213,54 @@ fn a_set_that_ended_is_not_waited_for() {
     assert_eq!(node.store.read(|db| cosign::wanted(db)).unwrap(), None);
 }
 
+/// The gate passed 3, which is notable, by the stake of `b`; since then there were as many blocks as facts are kept.
+fn passed_long_ago(observed_first: bool) -> (Finalized, Node) {
+    let mut finalized = Finalized::keyed(&[("a", 1), ("b", 9)]);
+    finalized.push(vec![declared(set("a", 1), 1)]);
+    finalized.push(vec![keys_set(set("a", 1))]);
+    let mut node = coordinator(0);
+    if observed_first {
+        finalized.push_empty(14_500);
+    }
+    node.observe(&finalized);
+    assert_eq!(node.take(&finalized.cosign(set("b", 0), 3)), Verdict::New);
+    assert_eq!(node.follow(&finalized).1, None);
+    if !observed_first {
+        finalized.push_empty(14_500);
+        node.observe(&finalized);
+        assert_eq!(node.follow(&finalized).1, None);
+    }
+    (finalized, node)
+}
+
+#[test]
+fn a_cosign_which_comes_long_after_the_gate_passed_its_block_closes_it_all_the_same() {
+    // COSIGN-3, COSIGN-4: whether the block grew old before the gate passed it, or after.
+    for observed_first in [true, false] {
+        let (finalized, mut node) = passed_long_ago(observed_first);
+        let a = set("a", 0);
+        let genesis = genesis_of(&finalized, a);
+        assert_eq!(node.derived_cosigned(genesis), [0; 0]);
+        assert_eq!(node.store.read(|db| cosign::wanted(db)).unwrap(), Some(BaseBlock(3)));
+        assert_eq!(node.take(&finalized.cosign(a, 2)), Verdict::Unknown, "nobody waits for that one");
+        assert_eq!(node.take(&finalized.cosign(a, 3)), Verdict::New);
+        assert_eq!(node.derived_cosigned(genesis), [3]);
+        assert_eq!(node.store.read(|db| cosign::wanted(db)).unwrap(), None);
+        let other = sign_as(a, a, BaseBlock(3), BaseBlockHash([9; 32]));
+        assert_eq!(node.take(&other), Verdict::Unknown, "forgotten once nobody waits for it");
+    }
+}
+
+#[test]
+fn what_was_kept_of_an_old_block_for_a_set_goes_with_the_set() {
+    // COSIGN-3, COSIGN-4.
+    let (finalized, mut node) = passed_long_ago(true);
+    let a = set("a", 0);
+    node.step(|step| Ok(cosign::ended(step.txn, a)?)).unwrap();
+    assert_eq!(node.take(&finalized.cosign(a, 3)), Verdict::Unknown);
+    assert_eq!(node.derived_cosigned(genesis_of(&finalized, a)), [0; 0]);
+}
+
 #[test]
 fn observing_waits_for_the_gate_where_it_is_far_ahead() {
     // COSIGN-1.
