@@ -62,7 +62,7 @@ impl<S: Store> Node<S> {
         match error {
             Error::Store(error) => Err(error.into()),
             Error::Broken { set, what } => Ok(self.halt(set, halt::Reason::Internal { what }).await?),
-            other @ (Error::Full { .. } | Error::BaseChain { .. }) => {
+            other @ (Error::Full { .. } | Error::Halted { .. } | Error::BaseChain { .. }) => {
                 Err(TaskError::Retry(other.to_string()))
             }
         }

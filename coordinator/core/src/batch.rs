@@ -40,6 +40,9 @@ const EXPECTED: Table<(Network, BatchId), Expected> = Table::new("batch/expected
 const EXECUTED: Table<(Network, BatchId), ExecutedBatch> = Table::new("batch/executed");
 const PROGRESS: Table<Network, Progress> = Table::new("batch/progress");
 const FIRST_OF: Table<ValidatorSet, BatchId> = Table::new("batch/first");
+/// Batches which came before the one that is due, and halted the network: at most one for each halt which an operator
+/// lifted. Said once, they are needed as soon as what is missing is there.
+const EARLY: Table<(Network, BatchId), (Session, Batch)> = Table::new("batch/early");
 /// The session of our processor's latest batch: sessions follow each other.
 const LAST_SESSION: Table<Network, Session> = Table::new("batch/session");
 
@@ -123,20 +126,38 @@ pub(crate) fn expected(
         step.notice(Notice::of_network(network, Event::MessageDropped { what }));
         return Ok(());
     }
-    let mut progress = progress(step.txn, network)?;
-    if batch.id < progress.expected {
+    let due = progress(step.txn, network)?.expected;
+    if batch.id < due {
         return Ok(());
     }
-    if batch.id > progress.expected {
-        let reason = halt::Reason::BatchGap { due: progress.expected, came: batch.id };
+    if batch.id > due {
+        EARLY.put(step.txn, &(network, batch.id), &(session, batch.clone()));
+        let reason = halt::Reason::BatchGap { due, came: batch.id };
         return Ok(halt::network(step, network, reason)?);
     }
+    take(step, network, session, batch)?;
+    take_early(step, network)?;
+    move_on(step, network)
+}
+
+/// Takes the batches which came too early and follow now.
+fn take_early(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
+    loop {
+        let key = (network, progress(step.txn, network)?.expected);
+        let Some((session, batch)) = EARLY.get(step.txn, &key)? else { return Ok(()) };
+        EARLY.delete(step.txn, &key);
+        take(step, network, session, &batch)?;
+    }
+}
+
+/// Takes the batch which is due, unless it goes back to a former session.
+fn take(step: &mut Step<'_>, network: Network, session: Session, batch: &Batch) -> Result<(), Error> {
     if let Some(former) = LAST_SESSION.get(step.txn, &network)?.filter(|former| session < *former) {
         let reason = halt::Reason::BatchSession { batch: batch.id, former, came: session };
         return Ok(halt::network(step, network, reason)?);
     }
     LAST_SESSION.put(step.txn, &network, &session);
-    let hash = hash_of(&encoded);
+    let hash = hash_of(&encode(batch));
     let instructions = signing::instructions_hash(batch);
     let expected = Expected { session, hash, instructions, block: batch.block };
     EXPECTED.put(step.txn, &(network, batch.id), &expected);
@@ -144,10 +165,10 @@ pub(crate) fn expected(
     if FIRST_OF.get(step.txn, &set)?.is_none() {
         FIRST_OF.put(step.txn, &set, &batch.id);
     }
-    progress.expected = batch.id.next();
+    let progress = Progress { expected: batch.id.next(), ..progress(step.txn, network)? };
     PROGRESS.put(step.txn, &network, &progress);
     step.notice(Notice::of_network(network, Event::BatchExpected { batch: batch.id }));
-    move_on(step, network)
+    Ok(())
 }
 
 /// The base chain executed a batch; its block is handled now.

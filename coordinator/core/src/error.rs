@@ -24,6 +24,14 @@ pub enum Error {
         /// Which network.
         network: Network,
     },
+    /// What the processor of a network said cannot be handled while something is halted: it stays the next message.
+    #[error("{what}; what the processor of {network} says waits until an operator lifts the halt")]
+    Halted {
+        /// Which network.
+        network: Network,
+        /// What is halted.
+        what: &'static str,
+    },
     /// The base chain contradicts itself: nothing of it is handled until a human decides.
     #[error("the base chain's block {block} {what}; connect to an honest, fully synchronized node")]
     BaseChain {

@@ -2,7 +2,7 @@
 //! with a recorded reason (`COORD-9`, `COSIGN-8`).
 //!
 //! A halted session takes part in nothing any more: its blocks are no longer applied, what its processor
-//! says of it is dropped, nothing of it is published. Every other session goes on. Only a human lifts a halt
+//! says of it waits, nothing of it is published. Every other session goes on. Only a human lifts a halt
 //! ([`lift`], `COORD-19`).
 
 use borsh::{BorshDeserialize, BorshSerialize};

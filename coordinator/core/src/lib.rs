@@ -44,6 +44,7 @@ pub mod notice;
 pub mod outbox;
 pub mod processor;
 pub mod session;
+mod shelf;
 mod step;
 
 pub use error::Error;

@@ -78,6 +78,7 @@ pub enum Event {
     InvalidParticipantVoted { participant: Participant, weight: u16 },
     OwnSlotConflict,
     MessageDropped { what: &'static str },
+    MessageKept,
     CosignIntended { block: BaseBlock },
     Cosigned { block: BaseBlock },
     CosignConflict { block: BaseBlock, ours: BaseBlockHash, theirs: BaseBlockHash },
@@ -128,6 +129,7 @@ impl Event {
                 "the tributary holds something of ours which our store does not: restored from a backup?"
             }
             Self::MessageDropped { .. } => "dropped a message of our processor",
+            Self::MessageKept => "a message of our processor waits until its session's halt is lifted",
             Self::CosignIntended { .. } => "a block of the base chain is to be cosigned by our set",
             Self::Cosigned { .. } => "a set cosigned a block of the base chain",
             Self::CosignConflict { .. } => "a set cosigned another block of the base chain than ours",

@@ -1,5 +1,15 @@
 //! What a processor's messages mean. Exactly once by intent: the message queue hands each over once, in the
 //! step which acknowledges it.
+//!
+//! ```text
+//! message ─┬─▶ its network is halted: stays the next one of the queue
+//!          ├─▶ its session is halted, or something of it waits: shelf ─▶ handled once the halt is lifted
+//!          └─▶ handled
+//! ```
+//!
+//! Nothing which is said of what is halted is lost: a processor says everything once (`COORD-24`).
+
+use std::collections::BTreeSet;
 
 use coordinator_store::{Read, StoreError};
 use processor_messages::{
@@ -16,17 +26,94 @@ use crate::{
         self, Life, SetRecord, SetSpec, confirmation, failure, own, relay, report,
         transaction::{Provided, Signed},
     },
+    shelf,
 };
 
-/// Handles a message of a network's processor.
+/// Handles a message of a network's processor, or keeps it if its session is halted.
 ///
 /// # Errors
-/// [`Error`]; nothing of the step may be kept then, and the message stays the next one.
+/// [`Error`], among them [`Error::Halted`]; nothing of the step may be kept then, and the message stays the next one.
 pub fn apply(step: &mut Step<'_>, network: Network, message: FromProcessor) -> Result<(), Error> {
     if halt::of_network(step.txn, network)?.is_some() {
-        dropped(step, network, "the network is halted");
-        return Ok(());
+        return Err(Error::Halted { network, what: "the network is halted" });
     }
+    for part in parts(message) {
+        match waiting_for(step.txn, network, &part)? {
+            Some(set) => keep(step, set, &part)?,
+            None => handle(step, network, part)?,
+        }
+    }
+    Ok(())
+}
+
+/// A message about several sessions as one for each; nothing of one which is about none.
+fn parts(message: FromProcessor) -> Vec<FromProcessor> {
+    let FromProcessor::BaseChain(base_chain::FromProcessor::BlockAcknowledged { block, transactions }) =
+        message
+    else {
+        return vec![message];
+    };
+    let sessions: BTreeSet<Session> = transactions.iter().map(|(session, _)| *session).collect();
+    let part = |session| {
+        let of_session: Vec<_> = transactions.iter().filter(|(of, _)| *of == session).copied().collect();
+        // No more than there were of all.
+        let transactions = List::new(of_session).unwrap_or_default();
+        FromProcessor::BaseChain(base_chain::FromProcessor::BlockAcknowledged { block, transactions })
+    };
+    sessions.into_iter().map(part).collect()
+}
+
+/// The session whose halt a message has to wait for; `None` if it is about the network, or taken in spite of halts.
+fn session_of(message: &FromProcessor) -> Option<Session> {
+    use FromProcessor as M;
+    match message {
+        M::KeyGen(
+            key_gen::FromProcessor::Participation { session, .. }
+            | key_gen::FromProcessor::GeneratedKeyPair { session, .. }
+            | key_gen::FromProcessor::Blame { session, .. }
+            | key_gen::FromProcessor::Failed { session, .. }
+            | key_gen::FromProcessor::Resend { session, .. },
+        )
+        | M::Coordinator(
+            coordinator::FromProcessor::SignedBatch { session, .. }
+            | coordinator::FromProcessor::SignedSlashReport { session, .. },
+        )
+        | M::BaseChain(base_chain::FromProcessor::TransactionCompleted { session, .. }) => Some(*session),
+        M::Sign(
+            sign::FromProcessor::Preprocesses { id, .. }
+            | sign::FromProcessor::Shares { id, .. }
+            | sign::FromProcessor::InvalidParticipant { id, .. },
+        ) => Some(id.session),
+        M::BaseChain(base_chain::FromProcessor::BlockAcknowledged { transactions, .. }) => {
+            transactions.first().map(|(session, _)| *session)
+        }
+        // A cosign is as good as its signature, and batches are the network's.
+        M::Coordinator(coordinator::FromProcessor::CosignedBlock { .. })
+        | M::BaseChain(base_chain::FromProcessor::Batch { .. }) => None,
+    }
+}
+
+/// The set of ours, which is not over, on whose shelf a message belongs.
+fn waiting_for(
+    db: &(impl Read + ?Sized),
+    network: Network,
+    message: &FromProcessor,
+) -> Result<Option<ValidatorSet>, StoreError> {
+    let Some(session) = session_of(message) else { return Ok(None) };
+    let set = ValidatorSet { network, session };
+    let active = session::get(db, set)?.is_some_and(|record| record.life == Life::Active);
+    Ok((active && shelf::takes(db, set)?).then_some(set))
+}
+
+fn keep(step: &mut Step<'_>, set: ValidatorSet, message: &FromProcessor) -> Result<(), Error> {
+    if let FromProcessor::KeyGen(key_gen::FromProcessor::Resend { incarnation, .. }) = message {
+        // The feed is the network's.
+        feed::resend(step, set.network, *incarnation)?;
+    }
+    shelf::put(step, set, message)
+}
+
+fn handle(step: &mut Step<'_>, network: Network, message: FromProcessor) -> Result<(), Error> {
     match message {
         FromProcessor::KeyGen(message) => key_gen(step, network, message),
         FromProcessor::Sign(message) => sign(step, network, message),
@@ -38,18 +125,30 @@ pub fn apply(step: &mut Step<'_>, network: Network, message: FromProcessor) -> R
 /// At most so many sets of a network are looked at.
 const MAX_SETS: usize = 1_024;
 
-/// The sets of a network for which something is owed to its processor.
-fn owed_sets(db: &(impl Read + ?Sized), network: Network) -> Result<Vec<SetSpec>, StoreError> {
-    let mut owed = Vec::new();
-    for (set, SetRecord { spec, life, .. }) in session::SETS.scan(db, &network, None, MAX_SETS)? {
-        if (life == Life::Active) && relay::owes(db, &spec)? && halt::of_session(db, set)?.is_none() {
-            owed.push(spec);
-        }
-    }
-    Ok(owed)
+/// What is to be gone on with for a session.
+enum Due {
+    /// Its processor's first message which waits is to be handled.
+    Said(ValidatorSet),
+    /// Blocks of its tributary are owed to its processor.
+    Blocks(SetSpec),
 }
 
-/// Whether a network's processor can be given more of what has gathered for it (`COORD-10`).
+/// The first session of a network with something that is due.
+fn due(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Due>, StoreError> {
+    for (set, SetRecord { spec, life, .. }) in session::SETS.scan(db, &network, None, MAX_SETS)? {
+        if life != Life::Active {
+            continue;
+        }
+        let said = shelf::len(db, set)? > 0;
+        if (said || relay::owes(db, &spec)?) && halt::of_session(db, set)?.is_none() {
+            return Ok(Some(if said { Due::Said(set) } else { Due::Blocks(spec) }));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether there is more to do for a network's processor: what it said while a session was halted can be handled, or
+/// it can be given more of what has gathered for it (`COORD-10`, `COORD-24`).
 ///
 /// # Errors
 /// [`StoreError`] of the store.
@@ -57,10 +156,11 @@ pub fn owes(db: &(impl Read + ?Sized), network: Network) -> Result<bool, StoreEr
     if halt::of_network(db, network)?.is_some() {
         return Ok(false);
     }
-    Ok(feed::owes(db, network)? || !owed_sets(db, network)?.is_empty())
+    Ok(feed::owes(db, network)? || due(db, network)?.is_some())
 }
 
-/// Hands over what has gathered for a network's processor, as much as one step may.
+/// Handles the first message which waited for the end of a halt; if there is none, hands over what has gathered for a
+/// network's processor, as much as one step may.
 ///
 /// # Errors
 /// [`Error`]; nothing of the step may be kept then.
@@ -68,25 +168,28 @@ pub fn deliver(step: &mut Step<'_>, network: Network) -> Result<(), Error> {
     if halt::of_network(step.txn, network)?.is_some() {
         return Ok(());
     }
-    if let Some(spec) = owed_sets(step.txn, network)?.first() {
-        return relay::deliver(step, spec);
+    match due(step.txn, network)? {
+        Some(Due::Said(set)) => match shelf::pop(step.txn, set)? {
+            Some(message) => handle(step, network, message),
+            None => Ok(()),
+        },
+        Some(Due::Blocks(spec)) => relay::deliver(step, &spec),
+        None => feed::deliver(step, network),
     }
-    feed::deliver(step, network)
 }
 
 fn dropped(step: &mut Step<'_>, network: Network, what: &'static str) {
     step.notice(Notice::of_network(network, Event::MessageDropped { what }));
 }
 
-/// The set of a session, if we are in it and it is neither over nor halted.
+/// The set of a session, if we are in it and it is not over.
 fn live(step: &mut Step<'_>, network: Network, session: Session) -> Result<Option<SetRecord>, Error> {
     let set = ValidatorSet { network, session };
     let record = session::get(step.txn, set)?.filter(|r| r.life == Life::Active);
-    if record.is_some() && halt::of_session(step.txn, set)?.is_none() {
-        return Ok(record);
+    if record.is_none() {
+        dropped(step, network, "of a session which is not ours, or over");
     }
-    dropped(step, network, "of a session which is not ours, over, or halted");
-    Ok(None)
+    Ok(record)
 }
 
 fn key_gen(step: &mut Step<'_>, network: Network, message: key_gen::FromProcessor) -> Result<(), Error> {
@@ -194,17 +297,12 @@ fn base_chain(
             Ok(())
         }
         M::BlockAcknowledged { block, transactions } => {
-            let mut sessions: Vec<Session> = transactions.iter().map(|(session, _)| *session).collect();
-            sessions.sort_unstable();
-            sessions.dedup();
-            for session in sessions {
-                let Some(SetRecord { spec, .. }) = live(step, network, session)? else { continue };
-                let ids: Vec<TransactionId> =
-                    transactions.iter().filter(|(s, _)| *s == session).map(|(_, id)| *id).collect();
-                let transactions = List::<_, MAX_INSTRUCTIONS>::new(ids)
-                    .map_err(|e| Error::broken(spec.set(), e.to_string()))?;
-                own::provide(step, spec.genesis, &Provided::BaseBlock { block, transactions })?;
-            }
+            let Some((session, _)) = transactions.first() else { return Ok(()) };
+            let Some(SetRecord { spec, .. }) = live(step, network, *session)? else { return Ok(()) };
+            let ids: Vec<TransactionId> = transactions.iter().map(|(_, id)| *id).collect();
+            let transactions = List::<_, MAX_INSTRUCTIONS>::new(ids)
+                .map_err(|e| Error::broken(spec.set(), e.to_string()))?;
+            own::provide(step, spec.genesis, &Provided::BaseBlock { block, transactions })?;
             Ok(())
         }
     }

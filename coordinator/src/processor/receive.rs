@@ -84,7 +84,7 @@ impl<S: Store> Task for Receive<S> {
                 let _ = tokio::time::timeout(self.longest_wait(), self.received.changed()).await;
                 Ok(Progress::Done)
             }
-            // The session is halted then, and the message is dropped when it is offered again.
+            // Its session is halted then and keeps it when it is offered again, or it waits for the end of a halt.
             Err(Failed::Rule(error)) => self.node.failed(error).await.map(|()| Progress::Done),
             Err(Failed::Queue(QueueError::Store(error))) => Err(error.into()),
             Err(Failed::Queue(error)) => Err(TaskError::Retry(error.to_string())),

@@ -282,7 +282,7 @@ impl CoordinatorNode {
         match error {
             Error::Store(error) => Err(error),
             Error::Broken { set, what } => self.halt(set, Reason::Internal { what }),
-            Error::Full { .. } | Error::BaseChain { .. } => Ok(()),
+            Error::Full { .. } | Error::Halted { .. } | Error::BaseChain { .. } => Ok(()),
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     Life, SETS, SetRecord, accumulate, apply, confirmation, failure, own, relay, report, signing, slash,
     votes,
 };
-use crate::{Error, Notice, Step, notice::Event};
+use crate::{Error, Notice, Step, notice::Event, shelf};
 
 /// Rows of each of our tables, and of all of the tributary's together, which a step deletes at most.
 pub const MAX_ROWS: usize = 256;
@@ -213,6 +213,7 @@ pub fn prune(step: &mut Step<'_>, set: ValidatorSet) -> Result<bool, Error> {
         done &= prune(txn, genesis, MAX_ROWS)?;
     }
     done &= confirmation::prune(txn, &record.spec, MAX_ROWS)?;
+    done &= shelf::prune(txn, set, MAX_ROWS)?;
     if done {
         failure::prune(txn, set);
         tributary::clear_halt(txn, genesis);

@@ -10,7 +10,7 @@ use super::{
     topic::{Selection, Topic, TopicState},
     votes,
 };
-use crate::{base_chain, halt};
+use crate::{base_chain, halt, shelf};
 
 /// At most this many open topics are shown.
 const MAX_TOPICS: usize = 1_024;
@@ -95,6 +95,8 @@ pub struct SessionStatus {
     pub votes_window: (TributaryBlock, Vec<Validator>),
     /// Why it is halted.
     pub halted: Option<HaltStatus>,
+    /// Messages of our processor which wait until the halt is lifted.
+    pub kept_messages: u64,
     /// Why our processor could not complete the key generation.
     pub failure: Option<String>,
 }
@@ -193,6 +195,7 @@ pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStat
         slash_report: slash_report(db, record)?,
         votes_window: votes_window(db, spec)?,
         halted: halted.map(HaltStatus::from),
+        kept_messages: shelf::len(db, spec.set())?,
         failure: failure::get(db, spec.set())?.map(|(reason, culprits)| format!("{reason:?} {culprits:?}")),
     })
 }

@@ -221,7 +221,8 @@ fn a_batch_other_than_the_processor_expected_halts_its_network_with_evidence() {
     assert_eq!(reason.code(), "BATCH_MISMATCH");
     assert_eq!(status(&node).halted.unwrap().code, "BATCH_MISMATCH");
     assert!(messages(&node).is_empty(), "neither the batch nor the burn reaches the processor");
-    node.hear(made(1));
+    let waits = node.step(|step| processor::apply(step, network(), made(1)));
+    assert!(matches!(waits, Err(Error::Halted { .. })), "{waits:?}");
     assert_eq!(node.store.read(|db| batches::progress(db, network())).unwrap().expected, BatchId(1));
 }
 

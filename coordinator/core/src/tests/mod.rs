@@ -4,6 +4,7 @@ mod base_chain;
 mod cluster;
 mod cosign;
 mod foreign_bytes;
+mod halted;
 mod handover;
 mod musig;
 mod payouts;
