@@ -292,9 +292,7 @@ fn base_chain(
         M::Batch { session, batch } => batch::expected(step, network, session, &batch),
         M::TransactionCompleted { session, id } => {
             let Some(SetRecord { spec, .. }) = live(step, network, session)? else { return Ok(()) };
-            own::provide(step, spec.genesis, &Provided::TransactionCompleted { id })?;
-            step.notice(Notice::of_set(spec.set(), Event::TransactionCompleted { id }));
-            Ok(())
+            Ok(session::completed(step, &spec, id)?)
         }
         M::BlockAcknowledged { block, transactions } => {
             let Some((session, _)) = transactions.first() else { return Ok(()) };

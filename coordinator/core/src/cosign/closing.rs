@@ -70,6 +70,15 @@ pub(super) fn is_open(
     Ok(OPEN.get(db, &(set, block))?.is_some())
 }
 
+/// Whether we know that nothing is left to cosign of an intended block.
+pub(crate) fn is_over(
+    db: &(impl Read + ?Sized),
+    set: ValidatorSet,
+    block: BaseBlock,
+) -> Result<bool, StoreError> {
+    Ok((block < facts::next_block(db)?) && !is_open(db, set, block)?)
+}
+
 /// The first of our intended blocks without a cosign that we know.
 pub(super) fn first_open(db: &(impl Read + ?Sized)) -> Result<Option<BaseBlock>, StoreError> {
     let rows = OPEN.scan(db, &(), None, AT_ONCE)?;

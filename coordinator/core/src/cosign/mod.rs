@@ -31,7 +31,7 @@ pub mod status;
 use borsh::{BorshDeserialize, BorshSerialize};
 use processor_messages::{BaseBlock, BaseBlockHash, BaseSignature, ValidatorSet};
 
-pub(crate) use closing::ended;
+pub(crate) use closing::{ended, is_over};
 pub(crate) use conflict::lift;
 pub use conflict::{Evidence, evidence};
 pub use exchange::{

@@ -40,7 +40,7 @@ use processor_messages::{Genesis, TributaryBlock, ValidatorSet, encode};
 pub use accumulate::open_topics;
 pub use apply::{Applied, applied_through, apply, state_hash};
 pub use set::{MemberIndex, SetSpec};
-pub(crate) use signing::{own_preprocesses, own_shares, report_invalid};
+pub(crate) use signing::{completed, own_preprocesses, own_shares, report_invalid};
 
 use crate::{Notice, Step, notice::Event};
 

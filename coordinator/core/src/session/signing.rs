@@ -6,9 +6,10 @@
 //! processor: shares -> tributary -> all selected shared: Shares -> processor (if we are selected)
 //! ```
 
-use coordinator_store::{StoreError, Table, Transaction};
+use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{
-    Attempt, Genesis, Incarnation, List, Participant, ToProcessor, coordinator, decode, encode,
+    Attempt, Genesis, Incarnation, List, Participant, ToProcessor, TransactionId, coordinator, decode,
+    encode,
     sign::{self, OwnPieces, SignId, SigningId},
 };
 
@@ -16,12 +17,14 @@ use super::{
     MemberIndex, Replicated, Session, SetSpec, accumulate, own,
     slash::{self, Cause},
     topic::{Topic, TopicState},
-    transaction::{MAX_PAYLOAD_BYTES, Round, Signed},
+    transaction::{MAX_PAYLOAD_BYTES, Provided, Round, Signed},
 };
 use crate::{Error, Notice, Step, batch, cosign, notice::Event, outbox};
 
 /// Preprocesses of attempt 0 which our processor made before the topic was agreed on.
 const FIRST: Table<(Genesis, Topic), OwnPieces> = Table::new("signing/first");
+/// Transactions which the network has, as our processor says.
+const COMPLETED: Table<(Genesis, TransactionId), ()> = Table::new("signing/completed");
 /// Who reported a member's data of an attempt invalid.
 const VOTES: Replicated<(Genesis, Topic, u32, MemberIndex), Vec<MemberIndex>> =
     Replicated::new("session/invalid_votes");
@@ -99,8 +102,8 @@ fn send(
         dropped(step, spec, "signing data longer than a set of this size may exchange");
         return Ok(());
     }
-    // Who was away learns of it from the base chain before the tributary tells (`SIGN-24`).
-    if (round == Round::Preprocess) && is_executed(step, spec, id)? {
+    // Who was away learns of it from elsewhere before the tributary tells (`SIGN-24`).
+    if (round == Round::Preprocess) && is_over(step.txn, spec, id)? {
         return Ok(());
     }
     let payload = Signed::SigningData { id, attempt, round, pieces };
@@ -112,10 +115,24 @@ fn send(
     Ok(())
 }
 
-/// Whether the base chain executed what this would sign, as far as we have followed it.
-fn is_executed(step: &Step<'_>, spec: &SetSpec, id: SigningId) -> Result<bool, StoreError> {
-    let executed = batch::progress(step.txn, spec.set().network)?.executed;
-    Ok(matches!(id, SigningId::Batch(id) if id < executed))
+/// Whether nobody needs the signature any more, as far as we know: the base chain executed the batch, the network has
+/// the transaction, or there is a cosign.
+fn is_over(db: &(impl Read + ?Sized), spec: &SetSpec, id: SigningId) -> Result<bool, StoreError> {
+    let set = spec.set();
+    Ok(match id {
+        SigningId::Batch(id) => id < batch::progress(db, set.network)?.executed,
+        SigningId::Transaction(id) => COMPLETED.get(db, &(spec.genesis, id))?.is_some(),
+        SigningId::Cosign(block) => cosign::is_over(db, set, block)?,
+        SigningId::SlashReport => false,
+    })
+}
+
+/// The network has a transaction of the set (`SIGN-23`).
+pub(crate) fn completed(step: &mut Step<'_>, spec: &SetSpec, id: TransactionId) -> Result<(), StoreError> {
+    COMPLETED.put(step.txn, &(spec.genesis, id), &());
+    own::provide(step, spec.genesis, &Provided::TransactionCompleted { id })?;
+    step.notice(Notice::of_set(spec.set(), Event::TransactionCompleted { id }));
+    Ok(())
 }
 
 /// Our processor found a selected participant's data invalid: a vote, unless it would be a fault (`COORD-11`).
@@ -281,6 +298,7 @@ pub(super) fn share_slot(id: SigningId, attempt: Attempt) -> super::transaction:
 
 /// Forgets everything of an ended set; true when nothing is left.
 pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
-    let done = FIRST.clear(txn, &genesis, limit)? < limit;
+    let mut done = FIRST.clear(txn, &genesis, limit)? < limit;
+    done &= COMPLETED.clear(txn, &genesis, limit)? < limit;
     Ok(VOTES.prune(txn, &genesis, limit)? && done)
 }

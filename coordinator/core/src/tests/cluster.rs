@@ -14,16 +14,16 @@ use modular_frost::{
     curve::{Ciphersuite, IetfRistrettoHram, Ristretto},
 };
 use processor_messages::{
-    Attempt, BaseBlock, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor,
-    KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch, SigningPiece, SlashReport,
-    ToProcessor, TransactionId, TributaryBlock, Validator, ValidatorSet, base_chain, coordinator, decode,
-    key_gen, sign, threshold,
+    Attempt, BaseBlock, BaseBlockHash, BaseSignature, Batch, BatchId, Bytes, ChainGenesis, EmbeddedKeys,
+    FromProcessor, Genesis, KeyPair, KeyShares, List, Network, NetworkBlockHash, Session, SignedBatch,
+    SigningPiece, SlashReport, ToProcessor, TransactionId, TributaryBlock, Validator, ValidatorSet,
+    base_chain, coordinator, decode, key_gen, sign, threshold,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use zeroize::Zeroizing;
 
 use crate::{
-    Error, Identity, Notice, Step, base_chain as base_chain_rules, outbox, processor,
+    Error, Identity, Notice, Step, base_chain as base_chain_rules, cosign, outbox, processor,
     session::{
         self, own,
         transaction::{Ordered, OrderedBlock, PROVIDED_KINDS, Signed, Slot},
@@ -31,6 +31,9 @@ use crate::{
 };
 
 pub(super) const CHAIN: ChainGenesis = ChainGenesis([7; 32]);
+
+/// In blocks of the base chain.
+pub(super) const COSIGN_DISTANCE: u32 = 5;
 
 pub(super) fn network() -> Network {
     Network::new("bitcoin").unwrap()
@@ -112,6 +115,11 @@ pub(super) struct Processor {
     signed: Vec<TransactionId>,
     /// How many of the network's transactions it saw.
     pub(super) seen: usize,
+    /// Whose participations it finds invalid.
+    pub(super) rejects: Vec<Validator>,
+    blamed: BTreeSet<Validator>,
+    /// Blocks it was asked to cosign.
+    cosigns: BTreeMap<BaseBlock, BaseBlockHash>,
 }
 
 pub(super) struct Node {
@@ -150,6 +158,8 @@ pub(super) struct Cluster {
     retired: bool,
     /// These proposers leave this one out of every certificate.
     pub(super) left_out: Option<(&'static [usize], usize)>,
+    /// Nodes observe what is final, and tell each other of cosigns.
+    pub(super) cosigns: bool,
 }
 
 fn secret(index: usize) -> SecretKey {
@@ -172,7 +182,7 @@ pub(super) fn declaration(weights: &[u16], session: Session) -> SetDeclaration {
         threshold: threshold(KeyShares(n)),
         key_gen_deadline: BaseBlock(1000),
         tributary: TributaryParameters { attempt_blocks: 6, longest_attempt: 3, grace_blocks: 0 },
-        cosign: CosignParameters::default(),
+        cosign: CosignParameters { distance_blocks: COSIGN_DISTANCE, ..CosignParameters::default() },
     }
 }
 
@@ -280,7 +290,13 @@ impl Node {
             {
                 self.answer_burns(number)
             }
-            ToProcessor::BaseChain(_) | ToProcessor::Coordinator(_) => Vec::new(),
+            ToProcessor::Coordinator(coordinator::ToProcessor::CosignBlock { session, block, hash }) => {
+                self.processor.cosigns.insert(block, hash);
+                let id = sign::SignId { session, id: sign::SigningId::Cosign(block), attempt: Attempt(0) };
+                let preprocesses = self.pieces(0);
+                vec![FromProcessor::Sign(sign::FromProcessor::Preprocesses { id, preprocesses })]
+            }
+            ToProcessor::BaseChain(_) => Vec::new(),
         }
     }
 
@@ -309,22 +325,63 @@ impl Node {
                     assert_eq!(bytes.to_vec(), author.0.to_vec());
                     self.processor.participated.insert(author);
                 }
-                let participated = &self.processor.participated;
-                let weight: u16 = self
-                    .processor
-                    .members
-                    .iter()
-                    .filter(|m| participated.contains(&m.validator))
-                    .map(|m| m.shares.0)
-                    .sum();
-                if self.processor.generated || weight < self.processor.threshold {
-                    return Vec::new();
+                let rejected = self.reject(session);
+                if self.processor.generated || self.valid_weight() < self.processor.threshold {
+                    return rejected;
                 }
                 self.processor.generated = true;
                 let key_pair = key_pair(u8::from(self.manner == Manner::Diverges));
                 vec![FromProcessor::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, key_pair })]
             }
         }
+    }
+
+    fn cosigned(&self, session: Session, block: BaseBlock) -> coordinator::FromProcessor {
+        let hash = self.processor.cosigns[&block];
+        let set = ValidatorSet { network: network(), session };
+        let signature = sign_with_group(&signing::cosign_message(CHAIN, set, block, hash));
+        coordinator::FromProcessor::CosignedBlock { session, block, hash, signature }
+    }
+
+    fn observe_blocks(&mut self, blocks: &[Block]) {
+        let next = self.store.read(|db| cosign::next_block(db)).unwrap();
+        for block in &blocks[usize::try_from(next.0).unwrap()..] {
+            let observed = self.step(|step| cosign::observe(step, block)).unwrap();
+            assert_eq!(observed, cosign::Observed::Done);
+        }
+    }
+
+    /// Gives the tributary what we have to say; what that is.
+    fn hand_over(&mut self, genesis: Genesis) -> Vec<Signed> {
+        let pending = self.store.read(|db| own::pending(db, genesis, 100)).unwrap();
+        let hand_over = |step: &mut Step<'_>| {
+            pending.iter().for_each(|(slot, _)| own::handed_over(step.txn, genesis, slot));
+            Ok(())
+        };
+        self.step(hand_over).unwrap();
+        pending.iter().map(|(_, payload)| Signed::from_bytes(payload).unwrap()).collect()
+    }
+
+    fn valid_weight(&self) -> u16 {
+        let Processor { participated, rejects, members, .. } = &self.processor;
+        let is_valid =
+            |m: &&key_gen::Member| participated.contains(&m.validator) && !rejects.contains(&m.validator);
+        members.iter().filter(is_valid).map(|m| m.shares.0).sum()
+    }
+
+    /// Blames the authors of invalid participations, and fails if the valid ones of all members are too few.
+    fn reject(&mut self, session: Session) -> Vec<FromProcessor> {
+        let Processor { participated, rejects, members, blamed, .. } = &mut self.processor;
+        let new: Vec<_> =
+            rejects.iter().filter(|of| participated.contains(of) && !blamed.contains(of)).copied().collect();
+        blamed.extend(&new);
+        let all = participated.len() == members.len();
+        let failed = (all && self.valid_weight() < self.processor.threshold).then(|| {
+            let culprits = List::new(self.processor.rejects.clone()).unwrap();
+            key_gen::FromProcessor::Failed { session, reason: key_gen::FailureReason::TooFewValid, culprits }
+        });
+        let blames = new.into_iter().map(|validator| key_gen::FromProcessor::Blame { session, validator });
+        blames.chain(failed).map(FromProcessor::KeyGen).collect()
     }
 
     fn answer_sign(&mut self, message: sign::ToProcessor) -> Vec<FromProcessor> {
@@ -348,6 +405,9 @@ impl Node {
                     let report = self.processor.report.clone().unwrap();
                     let signed = signed_report(id.session, report);
                     return vec![FromProcessor::Coordinator(signed)];
+                }
+                if let sign::SigningId::Cosign(block) = id.id {
+                    return vec![FromProcessor::Coordinator(self.cosigned(id.session, block))];
                 }
                 if let sign::SigningId::Transaction(id) = id.id {
                     self.processor.signed.push(id);
@@ -389,6 +449,7 @@ impl Cluster {
             reported: None,
             applies_reports: true,
             retired: false,
+            cosigns: false,
         };
         let genesis = futures_free_block(&cluster.chain);
         cluster.base_block(genesis);
@@ -416,6 +477,9 @@ impl Cluster {
         if node.down {
             return;
         }
+        if self.cosigns {
+            node.observe_blocks(&self.base_blocks);
+        }
         for block in &self.base_blocks[node.base_applied..] {
             let handled = node.step(|step| base_chain_rules::apply(step, block)).unwrap();
             assert_eq!(handled, base_chain_rules::Handled::Done);
@@ -428,6 +492,39 @@ impl Cluster {
         self.nodes[index].down = false;
         self.follow(index);
         self.catch_up(index);
+    }
+
+    /// As [`Self::restart`], while its processor answers and what it has to say is handed over after each block. Returns
+    /// what it said until it had applied all of them.
+    pub(super) fn come_back(&mut self, index: usize) -> Vec<Signed> {
+        self.nodes[index].down = false;
+        self.follow(index);
+        self.gossip();
+        let genesis = self.spec().genesis;
+        let Self { nodes, log, batches, .. } = self;
+        let node = &mut nodes[index];
+        let mut said = Vec::new();
+        while let Some(block) = log.get(node.applied) {
+            node.run_processor(*batches);
+            said.extend(node.hand_over(genesis));
+            node.step(|step| session::apply(step, set(), block)).unwrap();
+            node.applied += 1;
+        }
+        said
+    }
+
+    /// Each node hears the latest cosigns of all others.
+    fn gossip(&mut self) {
+        if !self.cosigns {
+            return;
+        }
+        let latest = |node: &Node| node.store.read(|db| cosign::latest(db)).unwrap();
+        let cosigns: Vec<cosign::Cosign> = self.nodes.iter().flat_map(latest).collect();
+        for node in self.nodes.iter_mut().filter(|node| !node.down) {
+            for cosign in &cosigns {
+                node.step(|step| cosign::take(step, cosign)).unwrap();
+            }
+        }
     }
 
     /// What more than two thirds of the weight derived, next of each kind.
@@ -503,6 +600,7 @@ impl Cluster {
             }
         }
         self.run_network();
+        self.gossip();
         let mut transactions = self.agreed_provided();
         transactions.extend(self.own_transactions());
         let number = TributaryBlock(self.log.len() as u64 + 1);

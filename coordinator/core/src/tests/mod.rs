@@ -1,5 +1,6 @@
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation)]
 
+mod away;
 mod base_chain;
 mod cluster;
 mod cosign;

@@ -1,12 +1,21 @@
 //! Whole clusters through key generation, confirmation and the signing of batches.
 
-use processor_messages::{Attempt, BatchId, sign::SigningId};
+use coordinator_store::Store;
+use processor_messages::{
+    Attempt, BatchId, SigningPiece, ToProcessor,
+    sign::{self, SigningId},
+};
 
-use super::cluster::{Cluster, Manner::*, key_pair, status};
-use crate::session::{
-    slash::Cause,
-    status::Stage,
-    transaction::{Round, Signed},
+use super::cluster::{Cluster, Manner::*, key_pair, set, status};
+use crate::{
+    halt,
+    notice::Event,
+    session::{
+        slash::Cause,
+        status::Stage,
+        topic::Topic,
+        transaction::{Round, Signed},
+    },
 };
 
 #[test]
@@ -125,7 +134,7 @@ fn a_payload_in_a_foreign_slot_is_a_fatal_fault() {
 #[test]
 fn ref_01_data_of_a_topic_nobody_agreed_on_or_of_a_future_attempt_is_a_fatal_fault() {
     // SIGN-5, and defect 1: an unknown signing id harms its author alone.
-    let pieces = || processor_messages::List::new(vec![processor_messages::SigningPiece::default()]).unwrap();
+    let pieces = || processor_messages::List::new(vec![SigningPiece::default()]).unwrap();
     let mut cluster = Cluster::new(&[1, 1, 1, 1, 1, 1, 1], &[Honest; 7]);
     let (id, round) = (SigningId::Batch(BatchId(9)), Round::Preprocess);
     cluster.inject(6, &Signed::SigningData { id, attempt: Attempt(0), round, pieces: pieces() });
@@ -147,6 +156,114 @@ fn ref_02_voting_against_a_non_member_slashes_the_voter() {
     cluster.run_to_batches(60);
     assert_eq!(cluster.fatal(1), Some(Cause::NotAMember));
     cluster.assert_agreement();
+}
+
+#[test]
+fn ref_02_a_report_of_signing_data_of_a_non_member_slashes_who_reported_and_nobody_else() {
+    // SIGN-11, and defect 2: whether its topic is known or not.
+    for known in [true, false] {
+        let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+        if known {
+            cluster.run_until(60, |c| status(&c.nodes[0]).topics.iter().any(|t| t.topic.contains("Batch")));
+        }
+        let (id, attempt) = (SigningId::Batch(BatchId(0)), Attempt(0));
+        let participant = processor_messages::Participant::new(5).unwrap();
+        cluster.inject(1, &Signed::InvalidParticipant { id, attempt, participant });
+        cluster.turn();
+        assert_eq!(cluster.fatal(1), Some(Cause::NotAMember), "{known}");
+        cluster.run_to_batches(60);
+        cluster.assert_agreement();
+        for index in [0, 2, 3] {
+            assert_eq!((cluster.fatal(index), cluster.points(index)), (None, 0), "{index}");
+        }
+    }
+}
+
+#[test]
+fn ref_06_a_share_of_a_batch_of_a_validator_who_is_not_selected_is_used_by_nobody() {
+    // SIGN-2, SIGN-6, SIGN-7, and defect 6.
+    let selected = |n: &crate::Notice| {
+        let Event::Selected { topic, .. } = &n.event else { return false };
+        *topic == Topic::Signing(SigningId::Batch(BatchId(0)))
+    };
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_until(60, |c| c.nodes[0].notices.iter().any(selected));
+    let pieces = processor_messages::List::new(vec![SigningPiece::new(vec![0xee]).unwrap()]).unwrap();
+    let (id, attempt) = (SigningId::Batch(BatchId(0)), Attempt(0));
+    cluster.inject(3, &Signed::SigningData { id, attempt, round: Round::Share, pieces });
+    cluster.run_to_batches(60);
+    assert_eq!((cluster.points(3), cluster.fatal(3)), (100, None));
+    cluster.assert_agreement();
+    let shares = |message: &ToProcessor| match message {
+        ToProcessor::Sign(sign::ToProcessor::Shares { shares, .. }) => Some(shares.clone().into_inner()),
+        _ => None,
+    };
+    let handed: Vec<_> =
+        cluster.nodes.iter().flat_map(|n| n.processor.received.iter()).filter_map(shares).collect();
+    assert_eq!(handed.len(), 3, "to each who is selected");
+    assert!(handed.iter().flatten().all(|(of, piece)| (of.get() != 4) && (**piece != [0xee])));
+}
+
+#[test]
+fn blame_by_votes_until_the_threshold_is_lost_halts_the_set_at_every_node_for_good() {
+    // SIGN-12, SIGN-13, COORD-9: each of three has a vote of another of them, and then those of four.
+    let mut cluster = Cluster::new(&[1; 7], &[Honest; 7]);
+    let of = |cluster: &Cluster, index: usize| Signed::Blame { validator: cluster.nodes[index].validator() };
+    for (who, whom) in [(4, 6), (5, 4), (6, 5)] {
+        let blame = of(&cluster, whom);
+        cluster.inject(who, &blame);
+    }
+    cluster.turn();
+    for (who, whom) in (0..4).flat_map(|who| [(who, 4), (who, 5)]) {
+        let blame = of(&cluster, whom);
+        cluster.inject(who, &blame);
+    }
+    cluster.turn();
+    assert!((4..6).all(|i| cluster.fatal(i) == Some(Cause::InvalidParticipation)));
+    assert!(cluster.nodes.iter().all(|node| status(node).halted.is_none()), "five of seven are t");
+    for who in 0..4 {
+        let blame = of(&cluster, 6);
+        cluster.inject(who, &blame);
+    }
+    cluster.turn();
+    cluster.assert_agreement();
+    let reason = halt::Reason::ThresholdLost { remaining: 4, needed: 5 };
+    for node in &cluster.nodes {
+        let recorded = node.store.read(|db| halt::of_session(db, set())).unwrap();
+        assert_eq!(recorded, Some(reason.clone()));
+        let shown = status(node);
+        assert_eq!((shown.stage, shown.halted.unwrap().code), (Stage::Halted, "THRESHOLD_LOST"));
+    }
+    let before = status(&cluster.nodes[0]);
+    (0..3).for_each(|_| cluster.turn());
+    assert_eq!(
+        status(&cluster.nodes[0]).applied_block,
+        before.applied_block,
+        "nothing of it is applied any more"
+    );
+}
+
+#[test]
+fn a_key_generation_with_too_few_valid_participations_ends_at_once_and_says_whose_are_not() {
+    // SIGN-12, COORD-4: two of four find those of the others invalid, so nobody is slashed, and no key is possible.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let validators: Vec<_> = cluster.nodes.iter().map(super::cluster::Node::validator).collect();
+    for (index, node) in cluster.nodes.iter_mut().enumerate() {
+        node.processor.rejects = if index < 2 { validators[2..].to_vec() } else { validators[..2].to_vec() };
+    }
+    cluster.run_until(6, |c| c.nodes.iter().all(|node| status(node).stage == Stage::Failed));
+    for (index, node) in cluster.nodes.iter().enumerate() {
+        let shown = status(node);
+        let culprits = &node.processor.rejects;
+        assert_eq!(shown.failure.unwrap(), format!("TooFewValid {culprits:?}"), "{index}");
+        assert!(shown.halted.is_none(), "the base chain decides what becomes of it");
+    }
+    (0..20).for_each(|_| cluster.turn());
+    assert!((0..4).all(|i| cluster.fatal(i).is_none()), "two of four are no threshold");
+    assert!(cluster.set_keys.is_none());
+    cluster.assert_agreement();
+    cluster.push_base(vec![coordinator_base_chain::Event::SetDropped { set: set() }]);
+    assert!(cluster.nodes.iter().all(|node| status(node).stage == Stage::Dropped));
 }
 
 #[test]
@@ -180,7 +297,7 @@ fn pieces_which_are_not_one_for_each_key_share_are_a_fatal_fault() {
     let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest, Honest, Honest, WithholdsShares]);
     cluster.run_until(60, |c| c.log.iter().any(|b| format!("{b:?}").contains("kind: Kind(0)")));
     cluster.turn();
-    let pieces = processor_messages::List::new(vec![processor_messages::SigningPiece::default()]).unwrap();
+    let pieces = processor_messages::List::new(vec![SigningPiece::default()]).unwrap();
     let id = SigningId::Batch(BatchId(0));
     // The next nonce of that order is the share's.
     cluster.inject(3, &Signed::SigningData { id, attempt: Attempt(0), round: Round::Share, pieces });
@@ -195,15 +312,14 @@ fn nonces_under_our_name_which_are_not_ours_are_refused_for_that_attempt_alone()
     let commitments = {
         let key = coordinator_keys::SecretKey::from_bytes(&[1; 32]).unwrap();
         let seed = zeroize::Zeroizing::new([9; 32]);
-        crate::session::musig::preprocess(super::cluster::CHAIN, super::cluster::set(), &key, &seed).unwrap()
+        crate::session::musig::preprocess(super::cluster::CHAIN, set(), &key, &seed).unwrap()
     };
     cluster
         .inject(0, &Signed::ConfirmationNonces { attempt: Attempt(0), commitments, key_pair: key_pair(0) });
     cluster.run_to_batches(80);
     cluster.assert_agreement();
-    let refused = |n: &crate::Notice| {
-        matches!(n.event, crate::notice::Event::ConfirmationRefused { attempt: Attempt(0), .. })
-    };
+    let refused =
+        |n: &crate::Notice| matches!(n.event, Event::ConfirmationRefused { attempt: Attempt(0), .. });
     assert!(cluster.nodes[0].notices.iter().any(refused));
     assert_eq!(cluster.points(0), 10, "it missed the share of that attempt");
 }

@@ -312,6 +312,68 @@ fn a_benign_restart_of_a_selected_validator_costs_it_nothing() {
     }
 }
 
+#[test]
+fn a_benign_restart_costs_nothing_though_faulty_proposers_leave_the_restarted_out_of_their_certificates() {
+    // SIGN-17: two of seven, who may both be faulty.
+    for stopped in 0..5 {
+        let mut cluster = Cluster::new(&[1; 7], &[Honest; 7]);
+        cluster.left_out = Some((&[5, 6], stopped));
+        cluster.run_until(40, |c| {
+            c.nodes[0].notices.iter().any(|n| matches!(n.event, crate::notice::Event::Selected { .. }))
+        });
+        cluster.nodes[stopped].down = true;
+        let pause = cluster.spec().parameters.attempt_blocks as usize - 2;
+        (0..pause).for_each(|_| cluster.turn());
+        cluster.restart(stopped);
+        cluster.run_to_batches(60);
+        run_windows(&mut cluster, 3);
+        let (left_out, faulty) = (cluster.nodes[stopped].validator(), cluster.nodes[6].validator());
+        let by_faulty = cluster.log.iter().filter(|block| block.proposer == faulty);
+        assert!(
+            by_faulty.clone().count() > 20 && by_faulty.into_iter().all(|b| !b.voters.contains(&left_out))
+        );
+        cluster.assert_agreement();
+        for index in 0..7 {
+            assert_eq!(
+                (cluster.points(index), cluster.fatal(index)),
+                (0, None),
+                "{index}, restarted {stopped}"
+            );
+        }
+        assert!(run_to_report(&mut cluster).is_empty());
+    }
+}
+
+#[test]
+fn ref_16_the_preview_at_each_block_is_the_report_which_is_signed_if_the_handover_is_there() {
+    // SIGN-16, SIGN-18: not at rest only, but while a batch is being signed and points are added.
+    let mut seen = std::collections::BTreeSet::new();
+    for turns in 0..18 {
+        let mut cluster = Cluster::new(&[3, 3, 2, 2], &[WithholdsShares, Honest, Honest, Honest]);
+        cluster.batches = 2;
+        cluster.run_until(60, |c| c.set_keys.is_some());
+        (0..turns).for_each(|_| cluster.turn());
+        cluster.applies_reports = false;
+        cluster.hand_over();
+        let genesis = cluster.spec().genesis;
+        cluster
+            .run_until(4, |c| c.nodes[0].store.read(|db| report::reporting(db, genesis)).unwrap().is_some());
+        let shown = preview(&cluster, 0);
+        let open = !status(&cluster.nodes[0]).topics.is_empty();
+        while fixed(&cluster, 0).is_none() {
+            assert!((0..4).all(|index| preview(&cluster, index) == shown), "after {turns} turns");
+            cluster.turn();
+        }
+        cluster.run_until(60, |c| c.reported.is_some());
+        assert_eq!(cluster.reported.as_ref(), Some(&shown), "after {turns} turns");
+        cluster.assert_agreement();
+        let points = shown.first().map(|(_, slash)| format!("{slash:?}"));
+        seen.insert((points, open));
+    }
+    let points: std::collections::BTreeSet<_> = seen.iter().map(|(points, _)| points).collect();
+    assert!(points.len() >= 2 && seen.iter().any(|(_, open)| *open), "{seen:?}");
+}
+
 /// Runs a cluster past `windows` windows.
 fn run_windows(cluster: &mut Cluster, windows: u64) {
     let blocks = windows * WINDOW_ATTEMPTS * u64::from(cluster.spec().parameters.attempt_blocks);
