@@ -485,7 +485,7 @@ impl Application for Chain {
         let parsed =
             parsed.map_err(|e| Halt::new(format!("a decided block does not decode ({e}); report this")))?;
         let (genesis, height) = (members.genesis(), block.height().0);
-        Changes::of(txn, members, height, &parsed.entries)?.apply(txn, genesis)?;
+        Changes::of(txn, members, &block.block.header, &parsed.entries)?.apply(txn, genesis)?;
         provided::agreed(txn, genesis, height, &parsed.entries)?;
         self.settled(txn, members, &parsed.entries)
     }

@@ -17,6 +17,16 @@ use crate::{
     Halt, Header, Kind, Members, Order, Payload, SignedTransaction, Slot, Transaction, Verdict, hash::hash,
 };
 
+/// Why a block is invalid that its proposer fills by itself.
+const TOO_MUCH_ALONE: &str = "more that its proposer alone brings than a block may hold";
+
+/// The most bytes of a block for which no other member answers: unsigned transactions, and those which its proposer
+/// signed (`TRIB-34`). Who is a quorum by itself may have nobody else to order for it.
+fn share_alone(members: &Members, proposer: &Validator) -> usize {
+    let weight = members.weight_of([proposer]);
+    if members.is_quorum(weight) { usize::MAX } else { members.limits().body() / 4 }
+}
+
 /// Replicated state with the effects of a block's transactions so far.
 struct Overlay<'a> {
     db: &'a dyn Read,
@@ -25,13 +35,18 @@ struct Overlay<'a> {
     unsigned: BTreeSet<[u8; 32]>,
     equivocated: BTreeSet<Validator>,
     agreed: BTreeMap<Kind, u32>,
+    proposer: Validator,
+    /// Bytes that are left for what the proposer alone brings.
+    alone: usize,
 }
 
 impl<'a> Overlay<'a> {
-    fn new(db: &'a dyn Read, genesis: Genesis) -> Self {
+    fn new(db: &'a dyn Read, members: &Members, proposer: Validator) -> Self {
         Self {
             db,
-            genesis,
+            genesis: members.genesis(),
+            proposer,
+            alone: share_alone(members, &proposer),
             nonces: BTreeMap::new(),
             unsigned: BTreeSet::new(),
             equivocated: BTreeSet::new(),
@@ -74,6 +89,9 @@ impl<'a> Overlay<'a> {
                 self.equivocated.insert(evidence.validator);
             }
             Transaction::Unsigned(_) => {
+                let Some(left) = self.alone.checked_sub(entry.size) else {
+                    return Ok(Err(TOO_MUCH_ALONE));
+                };
                 if self.unsigned.len() >= super::MAX_UNSIGNED {
                     return Ok(Err("more unsigned transactions than a block may hold"));
                 }
@@ -82,13 +100,18 @@ impl<'a> Overlay<'a> {
                 if known || !self.unsigned.insert(hash) {
                     return Ok(Err("an unsigned transaction for the second time"));
                 }
+                self.alone = left;
             }
-            Transaction::Signed(signed) => return self.take_signed(signed),
+            Transaction::Signed(signed) => return self.take_signed(signed, entry.size),
         }
         Ok(Ok(()))
     }
 
-    fn take_signed(&mut self, signed: &SignedTransaction) -> Result<Result<(), &'static str>, StoreError> {
+    fn take_signed(
+        &mut self,
+        signed: &SignedTransaction,
+        size: usize,
+    ) -> Result<Result<(), &'static str>, StoreError> {
         if self.has_equivocated(signed.signer)? {
             return Ok(Err("a transaction of one who equivocated"));
         }
@@ -98,6 +121,12 @@ impl<'a> Overlay<'a> {
         let Some(next) = signed.nonce.checked_add(1) else {
             return Ok(Err("a nonce without a next one"));
         };
+        if signed.signer == self.proposer {
+            let Some(left) = self.alone.checked_sub(size) else {
+                return Ok(Err(TOO_MUCH_ALONE));
+            };
+            self.alone = left;
+        }
         self.nonces.insert((signed.signer, signed.order.clone()), next);
         Ok(Ok(()))
     }
@@ -127,7 +156,7 @@ pub(super) struct Filler<'a> {
 impl<'a> Filler<'a> {
     pub(super) fn new(db: &'a dyn Read, members: &Members, slot: Slot) -> Self {
         Self {
-            overlay: Overlay::new(db, members.genesis()),
+            overlay: Overlay::new(db, members, members.proposer(slot.height.0, slot.round).validator),
             class: 0,
             full: BTreeSet::new(),
             // Four bytes for the count.
@@ -164,7 +193,7 @@ impl<'a> Filler<'a> {
     }
 }
 
-/// The verdict on a block (`TRIB-10` to `TRIB-16`), signatures and evidence left aside.
+/// The verdict on a block (`TRIB-10` to `TRIB-16`, `TRIB-34`), signatures and evidence left aside.
 pub(super) fn check(
     db: &dyn Read,
     members: &Members,
@@ -178,7 +207,7 @@ pub(super) fn check(
     if state_hash(db, members.genesis())? != header.state {
         return invalid("the state hash differs from this node's");
     }
-    let mut overlay = Overlay::new(db, members.genesis());
+    let mut overlay = Overlay::new(db, members, header.proposer);
     let mut missing = None;
     let mut former = 0;
     for entry in &parsed.entries {
@@ -239,10 +268,11 @@ impl Changes {
     pub(super) fn of(
         db: &dyn Read,
         members: &Members,
-        height: u64,
+        header: &Header,
         entries: &[Arc<Entry>],
     ) -> Result<Self, Halt> {
-        let mut overlay = Overlay::new(db, members.genesis());
+        let height = header.height.0;
+        let mut overlay = Overlay::new(db, members, header.proposer);
         let mut provided = Vec::new();
         for entry in entries {
             if let Transaction::Provided { kind, payload } = &entry.transaction {

@@ -543,6 +543,126 @@ fn nobody_crowds_the_transactions_of_others_out_of_a_block() {
     }
 }
 
+fn large(by: u8, of: &str, bytes: usize) -> Transaction {
+    let payload = Payload::new(vec![by; bytes]).unwrap();
+    Transaction::Signed(SignedTransaction::sign(Genesis([7; 32]), &key(by), order(of), 0, payload))
+}
+
+/// `TRIB-34`: validator 1 proposes at the first height. Others' transactions fill its block, its own a quarter of it.
+#[test]
+fn a_proposer_fills_a_quarter_of_its_block_by_itself_and_no_more() {
+    let mut bench = Bench::new();
+    let name = |n: usize| n.to_string();
+    let its: Vec<_> = (0..9).map(|n| large(1, &name(n), 100_000)).collect();
+    let others: Vec<_> = (0..9).map(|n| large(2, &name(n), 100_000)).collect();
+    assert_eq!(bench.check(&its[..5]), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&its[..6])), "its own");
+    assert_eq!(bench.check(&others), Verdict::Valid);
+    let unsigned = |n| Transaction::Unsigned(Payload::new(vec![n; 200_000]).unwrap());
+    assert_eq!(bench.check(&[unsigned(0), unsigned(1)]), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&[unsigned(0), unsigned(1), unsigned(2)])), "signed by nobody");
+    let both = [unsigned(0), unsigned(1), its[0].clone(), its[1].clone()];
+    assert_eq!(bench.check(&both[..3]), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&both)), "both together");
+    let exact = 2 * 1024 * 1024 / 4;
+    let beside = entry_size(&large(1, "a", 0));
+    assert_eq!(bench.check(&[large(1, "a", exact - beside)]), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&[large(1, "a", exact - beside + 1)])));
+
+    for (by, transaction) in its.iter().map(|t| (1, t)).chain(others.iter().map(|t| (2, t))) {
+        bench.hear(by, transaction);
+    }
+    let built = bench.build(0);
+    assert_eq!(bench.check(&built), Verdict::Valid);
+    let held = |of: &[Transaction]| of.iter().filter(|transaction| built.contains(transaction)).count();
+    assert_eq!((held(&its), held(&others)), (5, 9));
+    bench.decide(&built).unwrap();
+    let rest = bench.build(0);
+    assert!(its[5..].iter().all(|transaction| rest.contains(transaction)), "the next proposer takes them");
+}
+
+fn entry_size(transaction: &Transaction) -> usize {
+    encode(transaction).len()
+}
+
+/// `TRIB-34`, `TRIB-26`: who is a quorum by itself may be the only honest member, and orders all it has.
+#[test]
+fn who_is_a_quorum_by_itself_fills_its_blocks() {
+    let its: Vec<_> = (0..9).map(|n| large(0, &n.to_string(), 100_000)).collect();
+    for (weights, alone) in [([3, 1], true), ([2, 1], false)] {
+        let mut bench = Bench::new();
+        bench.members = members(&weights);
+        while bench.members.proposer(bench.height + 1, 0).validator != validator(0) {
+            bench.decide(&[]).unwrap();
+        }
+        assert_eq!(is_invalid(&bench.check(&its)), !alone, "{weights:?}");
+        its.iter().for_each(|transaction| bench.hear(0, transaction));
+        let built = bench.build(0);
+        assert_eq!(built.len(), if alone { 9 } else { 5 });
+        bench.decide(&built).unwrap();
+    }
+}
+
+/// Bytes of keys and values of this chain.
+fn stored(bench: &Bench) -> usize {
+    let rows = bench.store.read(|db| db.scan(b"tributary", b"tributary", usize::MAX)).unwrap();
+    rows.iter().map(|(key, value)| key.len() + value.len()).sum()
+}
+
+/// `TRIB-34`, `TRIB-25`: what a proposer alone leaves at every member, beside the block itself: not more than a quarter of
+/// the body limit again, whatever it fills its block with.
+#[test]
+fn a_proposer_alone_leaves_few_rows() {
+    let quarter = 2 * 1024 * 1024 / 4;
+    let smallest = |n: u32| {
+        let order = Bytes::new(n.to_le_bytes().to_vec()).unwrap();
+        let its = SignedTransaction::sign(Genesis([7; 32]), &key(1), order, 0, Payload::default());
+        Transaction::Signed(its)
+    };
+    let unsigned = |n: u32| Transaction::Unsigned(Bytes::new(n.to_le_bytes().to_vec()).unwrap());
+    let most_unsigned = (0..u32::try_from(MAX_UNSIGNED).unwrap()).map(unsigned);
+    let mut all: Vec<_> = most_unsigned.collect();
+    let taken: usize = all.iter().map(entry_size).sum();
+    let room = (quarter - taken) / entry_size(&smallest(0));
+    all.extend((0..u32::try_from(room).unwrap()).map(smallest));
+    let mut bench = Bench::new();
+    assert_eq!(bench.check(&all), Verdict::Valid);
+    let before = stored(&bench);
+    bench.decide(&all).unwrap();
+    let left = stored(&bench) - before;
+    assert!((all.len() > 4_000) && (left <= quarter), "{} transactions leave {left} bytes", all.len());
+    all.push(smallest(u32::MAX));
+    let mut bench = Bench::new();
+    assert!(is_invalid(&bench.check(&all)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// `TRIB-34`, `TRIB-31`: whatever waits at a proposer, and whoever it knows to be slashed, its block is valid at a
+    /// member that knows of nobody.
+    #[test]
+    fn what_a_proposer_builds_is_valid_whoever_is_slashed_at_it(
+        waiting in proptest::collection::vec((0u8..4, 0u8..6, 1_000usize..300_000, any::<bool>()), 0..24),
+        slashed in proptest::collection::btree_set(0u8..4, 0..3), height in 0u32..4,
+    ) {
+        let (mut builder, mut judge) = (Bench::new(), Bench::new());
+        for _ in 0..height {
+            builder.decide(&[]).unwrap();
+            judge.decide(&[]).unwrap();
+        }
+        for (n, (by, of, bytes, is_unsigned)) in waiting.into_iter().enumerate() {
+            let unsigned = Payload::new(vec![u8::try_from(n).unwrap(); bytes]).unwrap();
+            let transaction = if is_unsigned { Transaction::Unsigned(unsigned) } else { large(by, &of.to_string(), bytes) };
+            builder.hear(by, &transaction);
+        }
+        slashed.into_iter().for_each(|by| builder.slash(by));
+        let built = builder.build(0);
+        prop_assert_eq!(judge.check(&built), Verdict::Valid);
+        judge.decide(&built).unwrap();
+    }
+}
+
 /// `TRIB-13`: what does not fit into a block keeps its ordinal; what follows it waits too.
 #[test]
 fn a_provided_transaction_that_does_not_fit_holds_back_those_after_it() {
