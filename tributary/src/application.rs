@@ -51,10 +51,10 @@ pub enum Say {
 /// What a step will soon hand to [`Application::heard`], [`Application::check`] or [`Application::decided`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Arrived<'a> {
-    /// Gossip of a member; anything.
-    Gossip(&'a [u8]),
-    /// The body of a block.
-    Body(&'a Block),
+    /// Gossip of this member; anything.
+    Gossip(Validator, &'a [u8]),
+    /// The body of a block, for whose signatures this member answers: its builder, or who says that it is decided.
+    Body(Validator, &'a Block),
 }
 
 /// A state machine over decided blocks. Its state lives in the store; what it keeps in memory must be

@@ -94,24 +94,25 @@ impl Certificate {
         members: &Members,
         mut check: impl FnMut(&crate::Member, &[u8], &Signature) -> bool,
     ) -> bool {
+        let of = |validator| {
+            signing::precommit(members.genesis(), self.height.0, self.round, Some(self.block), validator)
+        };
+        let is_signed = |(validator, signature): &(Validator, Signature)| {
+            members.get(validator).is_some_and(|member| check(member, &of(*validator), signature))
+        };
+        self.claims_quorum(members) && self.signatures.iter().all(is_signed)
+    }
+
+    /// Whether it is by distinct members of enough weight, in their order, if all have signed. Costs no signature.
+    pub(crate) fn claims_quorum(&self, members: &Members) -> bool {
         let mut weight = 0u64;
         let mut former = None;
-        for (validator, signature) in &self.signatures {
+        for validator in self.signers() {
             let distinct = former.is_none_or(|former| former < validator) || mutated!(DuplicateVote);
             let Some(member) = members.get(validator).filter(|_| distinct) else {
                 return false;
             };
             former = Some(validator);
-            let message = signing::precommit(
-                members.genesis(),
-                self.height.0,
-                self.round,
-                Some(self.block),
-                *validator,
-            );
-            if !check(member, &message, signature) {
-                return false;
-            }
             weight = weight.saturating_add(u64::from(member.weight.0));
         }
         members.is_quorum(weight)
@@ -176,6 +177,21 @@ impl Block {
             && (header.former == self.former.as_ref().map_or([0; 32], Certificate::hash))
             && (header.body == Self::body_hash(&self.body))
     }
+
+    /// Whether it follows on the block of this height and hash, of which its former certificate claims to be. Says
+    /// nothing about signatures.
+    pub(crate) fn follows(&self, members: &Members, height: u64, hash: BlockHash) -> bool {
+        let linked = match &self.former {
+            None => height == 0,
+            Some(former) => {
+                (height > 0)
+                    && (former.height.0 == height)
+                    && (former.block == hash)
+                    && former.claims_quorum(members)
+            }
+        };
+        linked && (self.header.parent == hash)
+    }
 }
 
 /// A block with its certificate: final.
@@ -188,6 +204,17 @@ pub struct DecidedBlock {
 }
 
 impl DecidedBlock {
+    /// Whether all of it fits together and on top of the block before `height` as it names that, if everybody signed.
+    pub(crate) fn claims_to_be(&self, members: &Members, height: u64) -> bool {
+        let (block, certificate) = (&self.block, &self.certificate);
+        (self.height().0 == height)
+            && (certificate.height.0 == height)
+            && block.follows(members, height.saturating_sub(1), block.header.parent)
+            && (certificate.block == block.header.hash(members.genesis()))
+            && certificate.claims_quorum(members)
+            && block.is_bound(members)
+    }
+
     /// The block's height.
     pub fn height(&self) -> TributaryBlock {
         self.block.header.height

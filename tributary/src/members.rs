@@ -181,6 +181,20 @@ impl Members {
         distinct.into_iter().filter_map(|v| self.get(v)).map(|m| u64::from(m.weight.0)).sum()
     }
 
+    /// The sum of weights of these, each of whom must be a member and there once.
+    pub(crate) fn distinct_weight<'a>(
+        &self,
+        validators: impl IntoIterator<Item = &'a Validator>,
+    ) -> Option<u64> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut weight = 0u64;
+        for validator in validators {
+            let member = self.get(validator).filter(|_| seen.insert(validator))?;
+            weight = weight.saturating_add(u64::from(member.weight.0));
+        }
+        Some(weight)
+    }
+
     /// Who proposes in `(height, round)`.
     pub fn proposer(&self, height: u64, round: u32) -> &Member {
         let length = u64::try_from(self.schedule.len()).expect("bounded by the greatest total weight");

@@ -94,8 +94,8 @@ impl SignedTransaction {
 
     /// What the signature claims, if by a member.
     pub(crate) fn claim<'a>(&self, members: &'a Members) -> Option<Claim<'a>> {
-        let message = Self::message(members.genesis(), &self.signer, &self.order, self.nonce, &self.payload);
         let key = &members.get(&self.signer)?.key;
+        let message = Self::message(members.genesis(), &self.signer, &self.order, self.nonce, &self.payload);
         Some(Claim { key, domain: signing::TRANSACTION, message, signature: self.signature })
     }
 }

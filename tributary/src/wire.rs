@@ -4,7 +4,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_keys::Signature;
 use processor_messages::{Bytes, DecodeError, List, Validator, decode, encode};
 
-use crate::{Block, BlockHash, Certificate, DecidedBlock, Limits, MAX_MEMBERS, MAX_TRANSACTION_BYTES, Step};
+use crate::{
+    Block, BlockHash, Certificate, DecidedBlock, Limits, MAX_MEMBERS, MAX_TRANSACTION_BYTES, Members, Step,
+};
 
 /// Room for headers, certificates and framing beside a body or a transaction.
 const OVERHEAD: usize = 64 * 1024;
@@ -58,6 +60,27 @@ pub(crate) struct RoundVotes {
     /// Precommits of a quorum, else any votes of more than a third.
     pub(crate) precommits: bool,
     pub(crate) signatures: List<(Step, Option<BlockHash>, Validator, Signature), MAX_MEMBERS>,
+}
+
+impl Polka {
+    /// Whether it is by distinct members of enough weight, if all have signed.
+    pub(crate) fn claims_quorum(&self, members: &Members) -> bool {
+        let weight = members.distinct_weight(self.signatures.iter().map(|(validator, _)| validator));
+        weight.is_some_and(|weight| members.is_quorum(weight))
+    }
+}
+
+impl RoundVotes {
+    /// Whether it is by distinct members of enough weight, and of the right kind, if all have signed.
+    pub(crate) fn claims_weight(&self, members: &Members) -> bool {
+        let weight = members.distinct_weight(self.signatures.iter().map(|(_, _, validator, _)| validator));
+        let Some(weight) = weight else { return false };
+        if self.precommits {
+            let all = self.signatures.iter().all(|(step, ..)| *step == Step::Precommit);
+            return all && members.is_quorum(weight);
+        }
+        weight.saturating_mul(3) > members.total()
+    }
 }
 
 /// A broadcast.

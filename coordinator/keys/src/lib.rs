@@ -10,10 +10,12 @@
 //! The nonce is derived from the secret and the message, so signing the same bytes again yields the
 //! same signature: what was sent once can be sent again byte for byte. R is verified by recomputation
 //! over canonical encodings, so a signature has one encoding only; one with the identity as R is refused. Many
-//! signatures are verified together by [`verify_batch`].
+//! signatures are verified together by [`verify_batch`], or by [`are_all_true`] where one false one spoils all.
 //!
 //! What this crate deliberately does not do: threshold signatures and MuSig (`modular-frost`), and the
 //! embedded keys of the DKG (`embedded-curves`).
+
+#![deny(clippy::indexing_slicing)]
 
 mod batch;
 mod file;
@@ -29,7 +31,7 @@ use curve25519_dalek::{
 use rand_core::{CryptoRng, RngCore};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-pub use batch::{Claim, verify_batch};
+pub use batch::{Claim, are_all_true, verify_batch};
 pub use file::{KeyFileError, read_key_file, write_key_file};
 
 /// A Schnorr signature: R, then s, both canonical.
@@ -208,4 +210,5 @@ fn challenge(domain: &str, nonce: &[u8; 32], key: &[u8; 32], message: &[u8]) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests;

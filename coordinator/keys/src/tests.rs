@@ -86,9 +86,13 @@ fn a_batch_of_true_claims_is_true_whatever_its_length() {
     let keys: Vec<_> = (1..=5).map(|n| key(n).public()).collect();
     for count in [0, 1, 2, 3, 4, 5, 17, 250] {
         assert_eq!(verify_batch(&claims(&keys, count)), vec![true; usize::from(count)], "{count}");
+        assert!(are_all_true(&claims(&keys, count)), "{count}");
     }
-    let many: Vec<_> = (0..5).flat_map(|_| claims(&keys, 250)).collect();
+    let mut many: Vec<_> = (0..5).flat_map(|_| claims(&keys, 250)).collect();
     assert_eq!(verify_batch(&many), vec![true; 1250]);
+    assert!(are_all_true(&many));
+    many[1200].message[0] ^= 1;
+    assert!(!are_all_true(&many), "also if the last of several sums alone is not zero");
 }
 
 type Edit<'a> = Box<dyn Fn(&mut Claim<'a>) + 'a>;
@@ -115,6 +119,9 @@ fn a_batch_gives_the_verdicts_of_single_verification_for_every_kind_of_false_cla
             let verdicts = verify_batch(&claims);
             assert_eq!(verdicts, verdicts_alone(&claims), "kind {kind} at {at}");
             assert_eq!(verdicts.iter().filter(|valid| !**valid).count(), 1, "kind {kind} at {at}");
+            assert!(!are_all_true(&claims), "kind {kind} at {at}");
+            let few: Vec<_> = claims.iter().skip(at.saturating_sub(1)).take(2).collect();
+            assert!(!are_all_true(&few), "kind {kind} at {at}");
         }
     }
 }
@@ -149,5 +156,6 @@ fn a_signature_with_the_identity_as_nonce_is_refused() {
     assert!(!key(5).public().verify("test", b"m", &signature));
     let public = key(5).public();
     let claim = Claim { key: &public, domain: "test", message: b"m".to_vec(), signature };
+    assert!(!are_all_true(&vec![claim.clone(); 5]));
     assert_eq!(verify_batch(&vec![claim; 5]), [false; 5]);
 }

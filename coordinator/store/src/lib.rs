@@ -22,6 +22,7 @@ macro_rules! mutated {
 }
 
 mod commit;
+mod counted;
 mod cursor;
 mod key;
 mod memory;
@@ -33,6 +34,7 @@ mod table;
 mod tests;
 
 pub use commit::{Commit, Completion, commit_pair};
+pub use counted::Counted;
 pub use cursor::{Advance, Cursor, Number};
 pub use key::Key;
 pub use memory::{MemoryStore, SyncMode};

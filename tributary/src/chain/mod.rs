@@ -30,7 +30,9 @@ use processor_messages::{Bytes, Genesis, List, Validator, decode, encode};
 
 use crate::{
     Application, Arrived, Block, Built, DecidedBlock, Evidence, Halt, Kind, Members, Order, Payload, Say,
-    SignedTransaction, Slot, Transaction, Verdict, prune::Pruning, verified::Verified,
+    SignedTransaction, Slot, Transaction, Verdict,
+    prune::Pruning,
+    verified::{Claims, Verified},
 };
 use entry::{Bodies, Entry, Parsed};
 use mempool::Mempool;
@@ -160,6 +162,12 @@ impl Chain {
         self.expected.len()
     }
 
+    /// How many signatures of transactions were verified.
+    #[cfg(test)]
+    pub(crate) fn verified(&self) -> usize {
+        self.verified.work
+    }
+
     /// Transactions waiting in memory.
     pub fn pending(&self) -> usize {
         self.mempool.len()
@@ -273,14 +281,14 @@ impl Chain {
         Ok(())
     }
 
-    /// Verifies, together, the signatures of what does not wait in memory.
-    fn verify(&mut self, members: &Members, entries: &[Arc<Entry>]) {
-        let claim = |entry: &Arc<Entry>| {
-            let signed = entry.signed().filter(|signed| !self.mempool.has_signed(&entry.hash, signed))?;
-            Some((entry.hash.0, signed.claim(members)?))
-        };
-        let claims = entries.iter().filter_map(claim).collect();
-        let _ = self.verified.verify_all(claims);
+    /// Adds the signatures of what does not wait in memory.
+    fn claim<'a>(&self, members: &'a Members, entries: &[Arc<Entry>], claims: &mut Claims<'a>) {
+        for entry in entries {
+            let signed = entry.signed().filter(|signed| !self.mempool.has_signed(&entry.hash, signed));
+            if let Some(claim) = signed.and_then(|signed| signed.claim(members)) {
+                claims.add_named((entry.hash.0, claim));
+            }
+        }
     }
 
     /// Whether all signatures and all evidence among these are valid.
@@ -306,7 +314,7 @@ impl Chain {
                 }
             }
         }
-        self.verified.verify_all(claims)
+        self.verified.verify_message(claims)
     }
 
     /// A transaction as [`Application::prepare`] decoded it. Steps hear in the order in which that looked, so what
@@ -441,27 +449,29 @@ impl Application for Chain {
 
     fn prepare(&mut self, members: &Members, arrived: &[Arrived<'_>]) {
         self.expected.clear();
-        let mut unverified = Vec::new();
+        let mut claims = Claims::default();
         for arrived in arrived {
             match arrived {
-                Arrived::Gossip(bytes) => {
+                Arrived::Gossip(from, bytes) => {
                     let entry = decode_transaction(members, bytes).map(Arc::new);
                     let signed = entry.as_ref().and_then(|entry| Some((entry, entry.signed()?)));
                     if let Some((entry, signed)) = signed
                         && self.mempool.has_place_for(members, entry, signed)
                     {
-                        unverified.push(entry.clone());
+                        claims.begin(*from);
+                        self.claim(members, std::slice::from_ref(entry), &mut claims);
                     }
                     self.expected.push_back((bytes.to_vec(), entry));
                 }
-                Arrived::Body(block) => {
+                Arrived::Body(from, block) => {
                     if let Ok(parsed) = self.bodies.get(members, block) {
-                        unverified.extend(parsed.entries.iter().cloned());
+                        claims.begin(*from);
+                        self.claim(members, &parsed.entries, &mut claims);
                     }
                 }
             }
         }
-        self.verify(members, &unverified);
+        self.verified.verify_all(claims);
     }
 
     fn check(&mut self, db: &dyn Read, members: &Members, block: &Block) -> Result<Verdict, Halt> {

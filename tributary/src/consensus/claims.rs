@@ -1,8 +1,10 @@
 //! What messages claim to be signed: gathered from all that arrived together, to be verified in one batch.
 //!
-//! Whether a claim is gathered changes no verdict; one that is not is verified alone when it is needed.
+//! Whether a claim is gathered changes no verdict; one that is not is verified alone when it is needed. So of what the
+//! step will refuse for its form (other heights, far rounds, strangers, too little weight) nothing is gathered.
 
-use processor_messages::Genesis;
+use malachitebft_core_consensus::MAX_FUTURE_ROUND_LOOKAHEAD;
+use processor_messages::{Genesis, Validator};
 
 use super::effects::proposal_message;
 use crate::{
@@ -10,6 +12,30 @@ use crate::{
     verified::Claims,
     wire::{Message, Polka, Proposal, RoundVotes, Vote},
 };
+
+/// Where a node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    /// The height in progress or waited for.
+    pub(crate) height: u64,
+    /// Its consensus round, 0 before it began.
+    pub(crate) round: u32,
+}
+
+impl Place {
+    fn is_round_near(self, round: u32) -> bool {
+        round <= self.round.saturating_add(MAX_FUTURE_ROUND_LOOKAHEAD)
+    }
+
+    /// Votes and proposals: what comes early for the next height is kept.
+    fn is_near(self, height: u64, round: u32) -> bool {
+        (height == self.height.saturating_add(1)) || self.is_here(height, round)
+    }
+
+    fn is_here(self, height: u64, round: u32) -> bool {
+        (height == self.height) && self.is_round_near(round)
+    }
+}
 
 pub(super) fn vote_message(genesis: Genesis, vote: &Vote) -> Vec<u8> {
     let message = match vote.step {
@@ -19,15 +45,27 @@ pub(super) fn vote_message(genesis: Genesis, vote: &Vote) -> Vec<u8> {
     message(genesis, vote.height, vote.round, vote.value, vote.address)
 }
 
-/// The claims of a message, bodies left aside.
-pub(crate) fn of_message<'a>(members: &'a Members, message: &Message, claims: &mut Claims<'a>) {
+/// Adds what a vote, a proposal or votes of many claim, if a node at this place may need it.
+pub(crate) fn of_message<'a>(
+    members: &'a Members,
+    place: Place,
+    message: &Message,
+    from: Validator,
+    claims: &mut Claims<'a>,
+) {
+    claims.begin(from);
     match message {
-        Message::Vote(vote) => of_vote(members, vote, claims),
-        Message::Proposal(proposal) => of_proposal(members, proposal, claims),
-        Message::Polka(polka) => of_polka(members, polka, claims),
-        Message::Round(votes) => of_round(members, votes, claims),
-        Message::Block(block) => of_block(members, block, claims),
-        Message::Height(_) | Message::Application(_) | Message::Applications(_) => {}
+        Message::Vote(vote) if place.is_near(vote.height, vote.round) => of_vote(members, vote, claims),
+        Message::Proposal(proposal) if place.is_near(proposal.height, proposal.round) => {
+            of_proposal(members, proposal, claims);
+        }
+        Message::Polka(polka) if place.is_here(polka.height, polka.round) => {
+            of_polka(members, polka, claims);
+        }
+        Message::Round(votes) if place.is_here(votes.height, votes.round) => {
+            of_round(members, votes, claims);
+        }
+        _ => {}
     }
 }
 
@@ -38,13 +76,17 @@ fn of_vote<'a>(members: &'a Members, vote: &Vote, claims: &mut Claims<'a>) {
 }
 
 fn of_proposal<'a>(members: &'a Members, proposal: &Proposal, claims: &mut Claims<'a>) {
-    if let Some(member) = members.get(&proposal.address) {
+    let proposer = members.proposer(proposal.height, proposal.round);
+    if proposer.validator == proposal.address {
         let message = proposal_message(members.genesis(), proposal);
-        claims.add(member, signing::CONSENSUS, message, &proposal.signature);
+        claims.add(proposer, signing::CONSENSUS, message, &proposal.signature);
     }
 }
 
 fn of_polka<'a>(members: &'a Members, polka: &Polka, claims: &mut Claims<'a>) {
+    if !polka.claims_quorum(members) {
+        return;
+    }
     for (address, signature) in &polka.signatures {
         let (step, value) = (Step::Prevote, Some(polka.value));
         let vote = Vote {
@@ -60,6 +102,9 @@ fn of_polka<'a>(members: &'a Members, polka: &Polka, claims: &mut Claims<'a>) {
 }
 
 fn of_round<'a>(members: &'a Members, votes: &RoundVotes, claims: &mut Claims<'a>) {
+    if !votes.claims_weight(members) {
+        return;
+    }
     for (step, value, address, signature) in &votes.signatures {
         let vote = Vote {
             step: *step,
@@ -73,7 +118,7 @@ fn of_round<'a>(members: &'a Members, votes: &RoundVotes, claims: &mut Claims<'a
     }
 }
 
-/// Of a block: its builder's signature, and the former certificate.
+/// Adds what a block claims: its builder's signature, and the former certificate.
 pub(crate) fn of_block<'a>(members: &'a Members, block: &Block, claims: &mut Claims<'a>) {
     let header = &block.header;
     let builder = members.proposer(header.height.0, header.round);
@@ -86,8 +131,11 @@ pub(crate) fn of_block<'a>(members: &'a Members, block: &Block, claims: &mut Cla
     }
 }
 
-/// Of a commit certificate: each precommit.
+/// Adds what a commit certificate claims: each precommit, if it is by distinct members of enough weight.
 pub(crate) fn of_certificate<'a>(members: &'a Members, certificate: &Certificate, claims: &mut Claims<'a>) {
+    if !certificate.claims_quorum(members) {
+        return;
+    }
     for (address, signature) in &certificate.signatures {
         let vote = Vote {
             step: Step::Precommit,

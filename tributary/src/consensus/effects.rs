@@ -214,20 +214,22 @@ impl Effects {
 
     fn verify_polka(&mut self, polka: &PolkaCertificate<Ctx>) -> bool {
         let votes = polka.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
-        self.weight_of(&votes).is_some_and(|weight| self.members.is_quorum(weight))
+        let is_quorum = self.weight_of(&votes).is_some_and(|weight| self.members.is_quorum(weight));
+        is_quorum && self.are_signed(&votes)
     }
 
     /// Precommits of a quorum, or any votes of more than a third.
     fn verify_round(&mut self, certificate: &RoundCertificate<Ctx>) -> bool {
         let votes = certificate.votes(&Ctx(Arc::clone(&self.members))).collect::<Vec<_>>();
         let Some(weight) = self.weight_of(&votes) else { return false };
-        match certificate.cert_type {
+        let is_enough = match certificate.cert_type {
             RoundCertificateType::Precommit => {
                 votes.iter().all(|vote| vote.message.kind == VoteType::Precommit)
                     && self.members.is_quorum(weight)
             }
             RoundCertificateType::Skip => weight.saturating_mul(3) > self.members.total(),
-        }
+        };
+        is_enough && self.are_signed(&votes)
     }
 
     fn append(&mut self, txn: &mut dyn Transaction, input: &Input<Ctx>) {
@@ -315,21 +317,19 @@ impl Effects {
         self.verified.check(member, signing::CONSENSUS, &bytes, &message.signature)
     }
 
-    /// The weight of distinct members who signed; `None` if any of it is wrong.
-    fn weight_of(&mut self, votes: &[SignedMessage<Ctx, Vote>]) -> Option<u64> {
-        let mut seen = BTreeSet::new();
-        let mut weight = 0u64;
-        for vote in votes {
+    /// The weight of those who voted; `None` unless they are distinct members. Costs no signature.
+    fn weight_of(&self, votes: &[SignedMessage<Ctx, Vote>]) -> Option<u64> {
+        self.members.distinct_weight(votes.iter().map(|vote| &vote.message.address.0))
+    }
+
+    /// Whether all of them signed; ends at the first who did not.
+    fn are_signed(&mut self, votes: &[SignedMessage<Ctx, Vote>]) -> bool {
+        votes.iter().all(|vote| {
             let message = self.vote_message(&vote.message);
-            let member = self.members.get(&vote.message.address.0)?;
-            let valid = seen.insert(member.validator)
-                && self.verified.check(member, signing::CONSENSUS, &message, &vote.signature);
-            if !valid {
-                return None;
-            }
-            weight = weight.saturating_add(u64::from(member.weight.0));
-        }
-        Some(weight)
+            self.members.get(&vote.message.address.0).is_some_and(|member| {
+                self.verified.check(member, signing::CONSENSUS, &message, &vote.signature)
+            })
+        })
     }
 
     fn cancel(&mut self, timeout: Timeout) {

@@ -316,7 +316,13 @@ impl Consensus {
 
     /// Verifies what was claimed, together, so that the checks above find it done.
     pub(crate) fn verify_all(&mut self, claims: Claims<'_>) {
-        let _ = self.effects.verified.verify_all(claims.into_inner());
+        self.effects.verified.verify_all(claims);
+    }
+
+    /// How many signatures of consensus were verified.
+    #[cfg(test)]
+    pub(crate) fn verified(&self) -> usize {
+        self.effects.verified.work
     }
 }
 

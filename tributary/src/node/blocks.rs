@@ -117,16 +117,10 @@ impl<A: Application> Core<A> {
 
     fn judge(&mut self, db: &dyn Read, block: &Block) -> Result<Verdict, Halt> {
         let members = Arc::clone(&self.members);
-        let linked = match &block.former {
-            None => self.tip.height == 0,
-            Some(former) => {
-                (self.tip.height > 0)
-                    && (former.height.0 == self.tip.height)
-                    && (former.block == self.tip.hash)
-                    && self.consensus.check_certificate(former)
-            }
-        };
-        if !linked || (block.header.parent != self.tip.hash) {
+        let former = block.former.as_ref();
+        let linked = block.follows(&members, self.tip.height, self.tip.hash)
+            && former.is_none_or(|former| self.consensus.check_certificate(former));
+        if !linked {
             return Ok(Verdict::Invalid("not on top of the latest decided block".to_owned()));
         }
         self.application.check(db, &members, block)
@@ -212,6 +206,7 @@ impl<A: Application> Core<A> {
         let proven = (block.header.height.0 == next)
             && (certificate.height.0 == next)
             && (certificate.block == block.header.hash(self.members.genesis()))
+            && certificate.claims_quorum(&self.members)
             && self.consensus.check_block(block)
             && (self.consensus.check_certificate(certificate) || mutated!(ForgedCertificate));
         if !proven {

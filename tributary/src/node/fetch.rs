@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use coordinator_store::{StoreError, Table, Transaction};
+use coordinator_store::{Counted, MAX_STEP_BYTES, StoreError, Table, Transaction};
 use processor_messages::{Genesis, List, TributaryBlock, Validator, encode};
 
 use super::{Core, Phase};
@@ -17,6 +17,12 @@ use crate::{
 
 /// The most members asked for their height at a time.
 const MOST_ASKED: usize = 16;
+
+/// What applying fetched blocks may write in one step, in bytes, one block aside: far below the store's bound, as a step
+/// takes other things too. The rest of an answer is asked for again.
+const MOST_WRITTEN: usize = MAX_STEP_BYTES / 4;
+/// What a block writes is estimated as so many times its body: once as it is, once for the rows of its transactions.
+const WRITES_OF_A_BODY: usize = 2;
 
 /// The greatest working height reported to a node that comes back, once enough weight reported.
 const RECOVERY: Table<Genesis, Option<u64>> = Table::new("tributary/recovery");
@@ -199,17 +205,7 @@ impl<A: Application> Core<A> {
             Some(Answer::Status(certificate)) => self.reported(txn, from, certificate.as_ref()),
             Some(Answer::Blocks(blocks)) if self.peers.owing.remove(&from) => {
                 self.peers.asked = self.peers.asked.filter(|asked| *asked != from);
-                let before = self.tip.height;
-                for decided in blocks {
-                    // An answer may overlap with what was decided meanwhile.
-                    let old = decided.height().0 <= self.tip.height;
-                    if !old && !self.take_decided(txn, decided)? {
-                        break;
-                    }
-                }
-                if self.tip.height == before {
-                    self.peers.heights.remove(&from);
-                }
+                self.take_blocks(txn, from, blocks)?;
             }
             Some(Answer::Body(block)) => {
                 if (self.phase == Phase::Running) && (block.header.height.0 == self.next()) {
@@ -222,6 +218,42 @@ impl<A: Application> Core<A> {
             }
         }
         Ok(())
+    }
+
+    /// Takes the blocks of an answer in order, as many as a step has room for. Who answered and has none for us is
+    /// asked no more before it claims another height.
+    fn take_blocks(
+        &mut self,
+        txn: &mut dyn Transaction,
+        from: Validator,
+        blocks: List<DecidedBlock, MAX_BLOCKS>,
+    ) -> Result<(), Halt> {
+        let before = self.tip.height;
+        for decided in blocks {
+            // An answer may overlap with what was decided meanwhile.
+            if decided.height().0 <= self.tip.height {
+                continue;
+            }
+            if !self.has_room_for(&decided) {
+                return Ok(());
+            }
+            let mut counted = Counted::new(txn);
+            let taken = self.take_decided(&mut counted, decided)?;
+            self.written = self.written.saturating_add(counted.bytes());
+            if !taken {
+                break;
+            }
+        }
+        if self.tip.height == before {
+            self.peers.heights.remove(&from);
+        }
+        Ok(())
+    }
+
+    /// Whether this step may apply another fetched block; the first one always.
+    fn has_room_for(&self, decided: &DecidedBlock) -> bool {
+        let writes = decided.block.body.len().saturating_mul(WRITES_OF_A_BODY);
+        (self.written == 0) || (self.written.saturating_add(writes) <= MOST_WRITTEN)
     }
 
     /// A member proved its latest decided height.

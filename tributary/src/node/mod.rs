@@ -104,6 +104,8 @@ struct Core<A: Application> {
     bodies: Bodies,
     recovery: Option<Recovery>,
     looked_at: LookedAt,
+    /// Bytes that fetched blocks wrote in this step.
+    written: usize,
     /// What the application says in this step.
     said: Vec<Said>,
     outputs: Vec<Output>,
@@ -206,6 +208,12 @@ impl<A: Application> Node<A> {
         self.core.early.values().map(Vec::len).sum()
     }
 
+    /// How many signatures of consensus were verified.
+    #[cfg(test)]
+    pub(crate) fn verified(&self) -> usize {
+        self.core.consensus.verified()
+    }
+
     /// The chain's members.
     pub fn members(&self) -> &Members {
         &self.core.members
@@ -253,6 +261,7 @@ impl<A: Application> Core<A> {
             bodies: Bodies::default(),
             recovery,
             looked_at: LookedAt::new(),
+            written: 0,
             said: Vec::new(),
             outputs: Vec::new(),
         })
@@ -417,8 +426,9 @@ impl<A: Application> Core<A> {
         self.outputs.push(Output::Broadcast(message.encode()));
     }
 
-    /// The outputs so far, and what the application said, in as few broadcasts as hold it.
+    /// Ends a step: the outputs so far, and what the application said, in as few broadcasts as hold it.
     fn take_outputs(&mut self) -> Vec<Output> {
+        self.written = 0;
         let mut together: Vec<Said> = Vec::new();
         let mut bytes = 0usize;
         for said in std::mem::take(&mut self.said) {

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 
 use super::network::{Failed, config, key, members, validator};
 use crate::{
-    Application, Block, BlockHash, Built, Certificate, DECIDED, DecidedBlock, Evidence, Halt, Header, Input,
-    Limits, Members, MembersError, Node, Open, Output, Say, Slot, Spec, SpecValidator, Step, Timer, Verdict,
-    halted, is_retired, latest_decided, prune, record_halt, signing,
+    Application, Arrived, Block, BlockHash, Built, Certificate, DECIDED, DecidedBlock, Evidence, Halt,
+    Header, Input, Limits, Members, MembersError, Node, Open, Output, Say, Slot, Spec, SpecValidator, Step,
+    Timer, Verdict, halted, is_retired, latest_decided, prune, record_halt, signing,
     wire::{Answer, Ask, Message, Proposal, Vote},
 };
 
@@ -19,7 +19,17 @@ use crate::{
 pub(super) struct Puppet {
     pub(super) verdict: Verdict,
     pub(super) due: bool,
+    /// Bytes of the row that each decided block writes.
+    pub(super) writes: usize,
     panics: bool,
+    looked_at: usize,
+}
+
+impl Puppet {
+    /// How many bodies it was shown before a step.
+    pub(super) fn looked_at(&self) -> usize {
+        self.looked_at
+    }
 }
 
 impl Application for Puppet {
@@ -32,8 +42,14 @@ impl Application for Puppet {
     fn check(&mut self, _: &dyn Read, _: &Members, _: &Block) -> Result<Verdict, Halt> {
         Ok(self.verdict.clone())
     }
-    fn decided(&mut self, _: &mut dyn Txn, _: &Members, _: &DecidedBlock) -> Result<Vec<Say>, Halt> {
+    fn decided(&mut self, txn: &mut dyn Txn, _: &Members, block: &DecidedBlock) -> Result<Vec<Say>, Halt> {
+        if self.writes > 0 {
+            txn.put(encode(&("test", block.height())), vec![0; self.writes]);
+        }
         Ok(Vec::new())
+    }
+    fn prepare(&mut self, _: &Members, arrived: &[Arrived<'_>]) {
+        self.looked_at += arrived.iter().filter(|arrived| matches!(arrived, Arrived::Body(..))).count();
     }
     fn input(&mut self, _: &mut dyn Txn, _: &Members, input: Verdict) -> Result<Vec<Say>, Halt> {
         self.verdict = input;
@@ -54,7 +70,7 @@ impl Application for Puppet {
 }
 
 pub(super) fn puppet() -> Puppet {
-    Puppet { verdict: Verdict::Valid, due: true, panics: false }
+    Puppet { verdict: Verdict::Valid, due: true, writes: 0, panics: false, looked_at: 0 }
 }
 
 pub(super) struct One {
@@ -540,6 +556,58 @@ fn answers_hold_what_fits_and_start_where_asked() {
     assert_eq!(heights(ask(41)), [40]);
     assert_eq!(heights(ask(0)), [40]);
     assert_eq!(heights(ask(u64::MAX)), [40]);
+}
+
+/// `TRIB-25`: blocks that write much are applied over several steps, as many in each as it has room for.
+#[test]
+fn an_answer_whose_blocks_write_much_is_taken_in_parts() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { writes: 1_500_000, ..puppet() });
+    let (mut parent, mut former) = (BlockHash::default(), None);
+    let mut all = Vec::new();
+    for height in 1..=14 {
+        let block = one.block(height, 0, parent, former);
+        parent = block.header.hash(one.members.genesis());
+        let certificate = one.certificate(height, parent, &[1, 2, 3]);
+        former = Some(certificate.clone());
+        all.push(DecidedBlock { block, certificate });
+    }
+    let members = [1, 2].map(validator);
+    one.hear(1, &Message::Height(14)).unwrap();
+    one.hear(2, &Message::Height(14)).unwrap();
+    let mut steps = 0;
+    while one.decided() < 14 {
+        // The first did not answer in time, so the other one is asked, and both answers come in one step.
+        one.step(Input::Fired(Timer::Sync)).unwrap();
+        let from = one.decided() + 1;
+        let rest: Vec<_> = all.iter().filter(|decided| decided.height().0 >= from).cloned().collect();
+        let bytes = encode(&Answer::Blocks(List::new(rest).unwrap()));
+        let answers = members.map(|from| Input::Response { from, bytes: bytes.clone() });
+        let prepared = one.node.prepare(answers.into());
+        let stepped = one.store.write(|txn| {
+            for input in prepared {
+                one.node.take(txn, input)?;
+            }
+            Ok::<_, Failed>(one.node.outputs()?)
+        });
+        let asked = asked(&stepped.expect("the step is not too large").0);
+        let again = asked.iter().any(|(_, ask)| *ask == Ask::Blocks(one.decided() + 1));
+        assert!(again || (one.decided() == 14), "the rest is asked for at once");
+        steps += 1;
+    }
+    assert_eq!((one.decided(), steps), (14, 5));
+}
+
+/// `TRIB-25`: a block that alone writes more than the share of a step is taken all the same.
+#[test]
+fn a_block_that_writes_more_than_its_share_of_a_step_is_taken_alone() {
+    let (mut one, _) = One::open(&[1, 1, 1, 1], Puppet { writes: 9 << 20, ..puppet() });
+    let block = one.block(1, 0, BlockHash::default(), None);
+    let certificate = one.certificate(1, block.header.hash(one.members.genesis()), &[1, 2, 3]);
+    let whom = asked(&one.hear(1, &Message::Height(9)).unwrap())[0].0;
+    let bytes = encode(&Answer::Blocks(List::new(vec![DecidedBlock { block, certificate }]).unwrap()));
+    let outputs = one.step(Input::Response { from: whom, bytes }).unwrap();
+    assert_eq!(one.decided(), 1);
+    assert_eq!(asked(&outputs), [(whom, Ask::Blocks(2))]);
 }
 
 pub(super) fn asked(outputs: &[Output]) -> Vec<(Validator, Ask)> {

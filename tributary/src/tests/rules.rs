@@ -213,7 +213,7 @@ fn what_a_step_hears_was_prepared_in_its_order() {
     let mut bench = Bench::new();
     let transaction = |nonce| encode(&(0_u8, signed(Genesis([7; 32]), 1, "a", nonce)));
     let heard = [transaction(0), vec![255, 255], vec![255, 255], transaction(1)];
-    let arrived: Vec<_> = heard.iter().map(|bytes| Arrived::Gossip(bytes)).collect();
+    let arrived: Vec<_> = heard.iter().map(|bytes| Arrived::Gossip(validator(1), bytes)).collect();
     bench.chain.prepare(&bench.members, &arrived);
     for (at, bytes) in heard.iter().enumerate() {
         bench.heard(1, bytes);
@@ -312,7 +312,7 @@ fn one_forged_transaction_among_many_is_dropped_and_the_others_are_taken() {
         let mut bench = Bench::new();
         let gossip = gossiped(&all);
         if prepared {
-            let arrived: Vec<_> = gossip.iter().map(|bytes| Arrived::Gossip(bytes)).collect();
+            let arrived: Vec<_> = gossip.iter().map(|bytes| Arrived::Gossip(validator(1), bytes)).collect();
             bench.chain.prepare(&bench.members, &arrived);
         }
         for bytes in &gossip {
@@ -345,7 +345,7 @@ fn a_body_looked_at_before_gets_the_verdict_of_its_own_bytes() {
     let Transaction::Signed(forged) = &mut bad[5] else { unreachable!() };
     forged.signature.0[40] ^= 1;
     let blocks = [bench.block(0, &good), bench.block(0, &bad)];
-    let arrived: Vec<_> = blocks.iter().map(Arrived::Body).collect();
+    let arrived: Vec<_> = blocks.iter().map(|block| Arrived::Body(block.header.proposer, block)).collect();
     bench.chain.prepare(&bench.members, &arrived);
     let [good, bad] = &blocks;
     assert_eq!(bench.verdict(good), Verdict::Valid);

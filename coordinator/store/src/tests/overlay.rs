@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::{MAX_KEY_BYTES, MAX_STEP_BYTES, MemoryStore, Overlay, Read as _, Store as _, StoreError, Writes};
+use crate::{
+    Counted, MAX_KEY_BYTES, MAX_STEP_BYTES, MemoryStore, Overlay, Read as _, Store as _, StoreError, Writes,
+};
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(0..3_u8, 0..4)
@@ -60,4 +62,21 @@ fn a_step_beyond_the_bounds_is_refused_and_nothing_of_it_is_kept() {
         assert!(matches!(written, Err(StoreError::TooLarge { .. })));
         assert_eq!(store.read(|db| db.get(b"before")), Ok(None));
     }
+}
+
+#[test]
+fn what_is_counted_is_never_less_than_what_the_bound_counts() {
+    // STORE-12.
+    let store = MemoryStore::default();
+    let counted = store.write(|txn| {
+        let mut txn = Counted::new(txn);
+        txn.put(vec![1; 10], vec![1; 90]);
+        txn.put(vec![1; 10], vec![2; 190]);
+        txn.delete(&[3; 50]);
+        assert_eq!(txn.get(&[1; 10])?, Some(vec![2; 190]));
+        assert_eq!(txn.scan(&[1], &[], 9)?.len(), 1);
+        Ok::<_, StoreError>(txn.bytes())
+    });
+    assert_eq!(counted.unwrap().0, 100 + 200 + 50);
+    assert_eq!(store.read(|db| db.get(&[1; 10])), Ok(Some(vec![2; 190])), "it is written through");
 }
