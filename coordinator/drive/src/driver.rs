@@ -1,14 +1,14 @@
 //! The loop: gather, step, wait for the disk, perform.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
 use coordinator_keys::SecretKey;
 use coordinator_p2p::{Inbound, Inbox, P2pError, Responder};
-use coordinator_store::{Store, StoreError, Transaction};
+use coordinator_store::{Counted, MAX_STEP_BYTES, Store, StoreError, Transaction};
 use processor_messages::{Genesis, TributaryBlock, Validator};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -34,6 +34,9 @@ pub const MAX_BATCH: usize = 256;
 const MAX_SHARE: usize = MAX_BATCH / 4;
 /// Bytes of messages after which a batch takes no more; keeps a step far below the store's bound.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
+/// Bytes that a step writes after which it takes no more of its batch; the rest enters the next step. What each thing
+/// writes alone must fit the rest of [`MAX_STEP_BYTES`].
+pub const MAX_WRITTEN: usize = MAX_STEP_BYTES / 4;
 /// Requests to members under way; further ones are dropped, and the node's timers ask again.
 pub const MAX_REQUESTS: usize = 32;
 /// How soon things are repeated for somebody who became reachable.
@@ -64,8 +67,14 @@ enum StepError {
     Store(StoreError),
 }
 impl From<StoreError> for StepError {
+    /// A step which is too large is this chain's fault: the store is well, and so are the others that use it.
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        match error {
+            StoreError::TooLarge { .. } => Self::Halt(Halt::new(format!(
+                "a step of this chain is larger than the store takes ({error}); nothing of it is kept; report this"
+            ))),
+            error => Self::Store(error),
+        }
     }
 }
 impl From<Halt> for StepError {
@@ -110,6 +119,24 @@ impl<I> Batch<I> {
         self.work.push(Work::Act(command.act));
         self.replies.push(command.reply);
     }
+}
+
+/// One thing that a step takes, looked at before.
+enum Turn<I> {
+    Input(Prepared<I>),
+    Act(Act<I>),
+}
+
+/// What is left of a batch, in its order, and whom to tell of the acts among it.
+struct Rest<I> {
+    turns: VecDeque<Turn<I>>,
+    replies: VecDeque<oneshot::Sender<()>>,
+}
+
+/// What a step has done.
+struct Stepped {
+    outputs: Vec<Output>,
+    acts: usize,
 }
 
 /// One chain's node with all it needs to live.
@@ -206,45 +233,66 @@ where
     async fn live(&mut self) -> End {
         let first = std::mem::take(&mut self.first);
         self.perform(first).await;
+        let mut rest = Rest { turns: VecDeque::new(), replies: VecDeque::new() };
         loop {
-            let Batch { work, replies, .. } = match self.gather().await {
-                Ok(batch) => batch,
-                Err(end) => return end,
-            };
-            let (outputs, commit) = match self.step(work) {
+            if rest.turns.is_empty() {
+                rest = match self.gather().await {
+                    Ok(batch) => self.look_at(batch),
+                    Err(end) => return end,
+                };
+            }
+            let (stepped, commit) = match self.step(&mut rest.turns) {
                 Ok(stepped) => stepped,
                 Err(error) => return record(&self.store, self.genesis, error).await,
             };
             if let Err(error) = commit.await {
                 return End::Store(error);
             }
-            for reply in replies {
+            for reply in rest.replies.drain(..stepped.acts.min(rest.replies.len())) {
                 // Who no longer waits does not need to know.
                 let _ = reply.send(());
             }
-            self.perform(outputs).await;
+            self.perform(stepped.outputs).await;
+            if rest.turns.is_empty() {
+                // The node answers in the step that takes a question, or not at all.
+                self.questions.refuse();
+            }
             self.status.send_replace(Status { node: self.node.status(), end: None });
         }
     }
 
-    /// One transaction for all of a batch; after an error nothing of it is kept, and the node is done for. What needs
-    /// no store is done before it, so that other chains of the process have the store meanwhile.
-    fn step(&mut self, work: Vec<Work<A::Input>>) -> Result<(Vec<Output>, S::Commit), StepError> {
+    /// Does what needs no store before the step, so that other chains of the process have the store meanwhile.
+    fn look_at(&mut self, batch: Batch<A::Input>) -> Rest<A::Input> {
+        let (inputs, turns) = apart(batch.work);
+        let mut inputs = self.node.prepare(inputs).into_iter();
+        let turn = |turn| match turn {
+            Some(act) => Some(Turn::Act(act)),
+            None => inputs.next().map(Turn::Input),
+        };
+        Rest { turns: turns.into_iter().filter_map(turn).collect(), replies: batch.replies.into() }
+    }
+
+    /// One transaction for all of a batch, or as much of it as a step has room for; after an error nothing of it is
+    /// kept, and the node is done for.
+    fn step(&mut self, turns: &mut VecDeque<Turn<A::Input>>) -> Result<(Stepped, S::Commit), StepError> {
         let node = &mut self.node;
-        let (inputs, turns) = apart(work);
-        let mut inputs = node.prepare(inputs).into_iter();
         self.store.write(|txn| {
-            for turn in turns {
+            let mut txn = Counted::new(txn);
+            let mut acts = 0;
+            while (txn.bytes() <= MAX_WRITTEN)
+                && let Some(turn) = turns.pop_front()
+            {
                 match turn {
-                    Some(act) => {
-                        for input in perform(act, txn)? {
-                            node.take(txn, Prepared::application(input))?;
+                    Turn::Act(act) => {
+                        acts += 1;
+                        for input in perform(act, &mut txn)? {
+                            node.take(&mut txn, Prepared::application(input))?;
                         }
                     }
-                    None => inputs.next().map_or(Ok(()), |input| node.take(txn, input))?,
+                    Turn::Input(input) => node.take(&mut txn, input)?,
                 }
             }
-            Ok(node.outputs()?)
+            Ok(Stepped { outputs: node.outputs()?, acts })
         })
     }
 
@@ -344,8 +392,6 @@ where
                 Output::Event(event) => tracing::info!(genesis = %self.genesis, event, "the chain reports"),
             }
         }
-        // The node answers in the step that takes a question, or not at all.
-        self.questions.refuse();
     }
 
     async fn broadcast(&self, bytes: Vec<u8>) {

@@ -20,7 +20,8 @@
 //! with an input is done in [`Handle::transact`], not beside it.
 //!
 //! Bounds: [`MAX_COMMANDS`] commands wait, then callers do; [`MAX_BATCH`] inputs or [`MAX_BATCH_BYTES`] bytes
-//! a batch; [`MAX_REQUESTS`] requests under way, beyond which the node's own retry must do.
+//! a batch, which is split over several steps once one wrote [`MAX_WRITTEN`] bytes; [`MAX_REQUESTS`] requests under
+//! way, beyond which the node's own retry must do.
 //!
 //! Rules: `spec/p2p.md`, ids `P2P-n` from 20 on.
 
@@ -31,7 +32,7 @@ mod handle;
 mod questions;
 mod timers;
 
-pub use driver::{Driver, End, MAX_BATCH, MAX_BATCH_BYTES, MAX_COMMANDS, MAX_REQUESTS};
+pub use driver::{Driver, End, MAX_BATCH, MAX_BATCH_BYTES, MAX_COMMANDS, MAX_REQUESTS, MAX_WRITTEN};
 pub use handle::{DriveError, Handle, Status};
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! An application that fails on request: what ends one chain ends no other.
 
-use coordinator_store::{MemoryStore, Read, Store, StoreError, SyncMode, Transaction};
+use coordinator_store::{MAX_STEP_BYTES, MemoryStore, Read, Store, StoreError, SyncMode, Transaction};
 use processor_messages::{Bytes, Genesis, Validator};
 use tributary::{
     Application, Block, Built, DecidedBlock, Evidence, Halt, Members, Open, Say, Slot, Verdict, halted,
@@ -14,6 +14,8 @@ enum Order {
     Halt,
     Panic,
     Speak(u8),
+    /// Write so many bytes in a row of their own.
+    Write(usize),
 }
 
 /// Empty blocks; says what it hears.
@@ -34,8 +36,12 @@ impl Application for Fragile {
         Ok(Vec::new())
     }
 
-    fn input(&mut self, _: &mut dyn Transaction, _: &Members, order: Order) -> Result<Vec<Say>, Halt> {
+    fn input(&mut self, txn: &mut dyn Transaction, _: &Members, order: Order) -> Result<Vec<Say>, Halt> {
         match order {
+            Order::Write(bytes) => {
+                txn.put(format!("test/{bytes}").into_bytes(), vec![0; bytes]);
+                Ok(Vec::new())
+            }
             Order::Halt => Err(Halt::new("told to")),
             Order::Panic => panic!("told to panic"),
             Order::Speak(word) => Ok(vec![Say::Gossip(vec![word; 3])]),
@@ -106,6 +112,50 @@ async fn a_chain_that_halts_or_panics_ends_alone_and_stays_halted() {
     }
     let height = well.decided().borrow().0;
     reach(&well.decided(), height + 2).await;
+}
+
+/// P2P-23: a step that the store refuses for its size halts its chain with the reason, and is not kept; the store and the
+/// others that use it are well.
+#[tokio::test]
+async fn a_step_that_is_too_large_halts_its_chain_alone() {
+    let store = MemoryStore::new(SyncMode::Automatic);
+    let network = network(0, None).await;
+    let (well, _heard) = drive(&store, &network, Genesis([9; 32]), (0, 1)).await.unwrap();
+    let genesis = Genesis([1; 32]);
+    let (sick, _heard) = drive(&store, &network, genesis, (0, 1)).await.unwrap();
+    soon(sick.input(Order::Write(MAX_STEP_BYTES / 2))).await.unwrap();
+    assert!(soon(sick.input(Order::Write(MAX_STEP_BYTES))).await.is_err());
+    let mut status = sick.status();
+    let status = soon(status.wait_for(|status| status.end.is_some())).await.unwrap().clone();
+    let Some(End::Halted(halt)) = status.end else { panic!("not halted: {:?}", status.end) };
+    assert!(halt.reason.contains("larger than the store takes"), "{}", halt.reason);
+    soon(sick.stop()).await;
+    assert_eq!(store.read(|db| halted(db, genesis)).unwrap(), Some(halt.clone()), "it is recorded");
+    let kept = |bytes: usize| store.read(|db| db.get(format!("test/{bytes}").as_bytes())).unwrap().is_some();
+    assert_eq!((kept(MAX_STEP_BYTES / 2), kept(MAX_STEP_BYTES)), (true, false));
+    let again = drive(&store, &network, genesis, (0, 1)).await;
+    assert_eq!(again.err(), Some(End::Halted(halt)), "a restart does not lift it");
+    let height = well.decided().borrow().0;
+    reach(&well.decided(), height + 2).await;
+}
+
+/// P2P-20: what waits together and writes more than a step may is taken in several steps.
+#[tokio::test]
+async fn a_batch_that_writes_much_is_taken_in_several_steps() {
+    let store = MemoryStore::new(SyncMode::Automatic);
+    let network = network(0, None).await;
+    let (handle, _heard) = drive(&store, &network, Genesis([1; 32]), (0, 1)).await.unwrap();
+    let write = |n: usize| handle.input(Order::Write(MAX_STEP_BYTES / 2 + n));
+    let (first, second, third, last) =
+        soon(async { tokio::join!(write(1), write(2), write(3), handle.input(Order::Speak(1))) }).await;
+    for written in [first, second, third, last] {
+        written.unwrap();
+    }
+    for n in 1..=3 {
+        let key = format!("test/{}", MAX_STEP_BYTES / 2 + n);
+        assert!(store.read(|db| db.get(key.as_bytes())).unwrap().is_some(), "what was told to be durable is");
+    }
+    soon(handle.stop()).await;
 }
 
 /// P2P-22: nothing that was told to the node before the halt in the same step is kept.
