@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use coordinator_cli::Resume;
 
 use crate::plan::{LONG_EPOCH_BLOCKS, SHORT_EPOCH_BLOCKS};
 
@@ -21,7 +22,7 @@ pub enum Command {
     /// A testnet on loopback: base chain, coordinators and processors as processes of this executable.
     #[command(subcommand)]
     Testnet(TestnetCommand),
-    /// One process of a testnet, from its configuration file.
+    /// One process of a testnet, or one act on it, from its configuration file.
     #[command(subcommand)]
     Node(NodeCommand),
 }
@@ -84,7 +85,7 @@ impl UpArgs {
     }
 }
 
-/// One process of a testnet.
+/// One process of a testnet, or one act on it.
 #[derive(Subcommand, Debug)]
 pub enum NodeCommand {
     /// A node of the reference base chain.
@@ -95,6 +96,8 @@ pub enum NodeCommand {
     Processor(NodeArgs),
     /// A simulated network: what the accounts of its sessions paid.
     Network(NodeArgs),
+    /// Lifts a halt which a coordinator recorded; that coordinator must be stopped.
+    Resume(Resume),
 }
 
 /// Options of one process.
@@ -144,6 +147,8 @@ mod tests {
         assert_eq!(args.weights.as_deref(), Some(&[3, 2, 2, 1, 1, 1, 1][..]));
         assert_eq!((args.validators, args.networks, args.until, args.json), (7, 3, Until::FirstBatch, true));
         assert_eq!(args.epoch_blocks(), LONG_EPOCH_BLOCKS);
+        let line = "orchestration node resume --config c.toml --session bitcoin/0";
+        assert!(matches!(Cli::parse_from(line.split(' ')).command, Command::Node(NodeCommand::Resume(_))));
         let line = "orchestration testnet up --until handover --json";
         let Command::Testnet(TestnetCommand::Up(args)) = Cli::parse_from(line.split(' ')).command else {
             panic!("testnet up")

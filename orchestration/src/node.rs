@@ -1,4 +1,4 @@
-//! One process of a testnet: a role of this executable.
+//! One process of a testnet: a role of this executable. And the lifting of a coordinator's halt, for who has no other.
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
@@ -9,18 +9,15 @@ use crate::cli::{NodeArgs, NodeCommand};
 /// Of each process; two dozen of them share a machine.
 const WORKER_THREADS: usize = 2;
 
-/// Runs one process until it is asked to stop.
+/// Runs one process until it is asked to stop, or lifts a halt.
 pub(crate) fn run(command: &NodeCommand) -> ExitCode {
-    let (NodeCommand::BaseChain(args)
-    | NodeCommand::Coordinator(args)
-    | NodeCommand::Processor(args)
-    | NodeCommand::Network(args)) = command;
-    let done = follow_parent(args).and_then(|()| match command {
-        NodeCommand::BaseChain(args) => base_chain(&args.config),
-        NodeCommand::Coordinator(args) => coordinator(&args.config),
-        NodeCommand::Processor(args) => processor(&args.config),
-        NodeCommand::Network(args) => network(&args.config),
-    });
+    let done = match command {
+        NodeCommand::BaseChain(args) => follow_parent(args).and_then(|()| base_chain(&args.config)),
+        NodeCommand::Coordinator(args) => follow_parent(args).and_then(|()| coordinator(&args.config)),
+        NodeCommand::Processor(args) => follow_parent(args).and_then(|()| processor(&args.config)),
+        NodeCommand::Network(args) => follow_parent(args).and_then(|()| network(&args.config)),
+        NodeCommand::Resume(options) => coordinator_cli::resume(options),
+    };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -132,6 +132,20 @@ pub struct Problem {
     pub what: String,
 }
 
+/// The options of `resume` which name what a failing check says is halted; `None` if it is no halt.
+fn resume_options(check: &str) -> Option<Vec<String>> {
+    if check == "base_chain" {
+        return Some(vec!["--base-chain".to_owned()]);
+    }
+    let (kind, name) = check.split_once('/')?;
+    match kind {
+        "network" => Some(vec!["--network".to_owned(), name.to_owned()]),
+        // `session/scan` is a task.
+        "session" if name.contains('/') => Some(vec!["--session".to_owned(), name.to_owned()]),
+        _ => None,
+    }
+}
+
 /// A set as a coordinator sees it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SetStatus {
@@ -159,6 +173,8 @@ pub struct Observer {
     pub networks: BTreeMap<Network, NetworkProgress>,
     /// Lines which were not told yet.
     lines: Vec<String>,
+    /// Halts which were not told yet: whose, and the options that name what is halted.
+    halts: Vec<(usize, Vec<String>)>,
     seen: BTreeMap<(usize, String), String>,
     stages: BTreeSet<(usize, String)>,
 }
@@ -182,6 +198,7 @@ impl Observer {
             next: BaseBlock(0),
             networks: manifest.networks.iter().map(|n| (*n, NetworkProgress::default())).collect(),
             lines: Vec::new(),
+            halts: Vec::new(),
             seen: BTreeMap::new(),
             stages: BTreeSet::new(),
             manifest: manifest.clone(),
@@ -196,6 +213,11 @@ impl Observer {
     /// Lines of progress since the last call.
     pub fn take_lines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lines)
+    }
+
+    /// Halts since the last call: which validator's coordinator, and the options of `resume` that name what is halted.
+    pub fn take_halts(&mut self) -> Vec<(usize, Vec<String>)> {
+        std::mem::take(&mut self.halts)
     }
 
     /// The next block to be read.
@@ -334,6 +356,7 @@ impl Observer {
             let key = (number, problem.check.clone());
             if self.seen.get(&key) != Some(&problem.what) {
                 self.lines.push(format!("validator {number}: {}: {}", problem.check, problem.what));
+                self.halts.extend(resume_options(&problem.check).map(|options| (number, options)));
                 self.seen.insert(key, problem.what.clone());
             }
         }
@@ -373,6 +396,17 @@ mod tests {
             block: processor_messages::NetworkBlockHash([0; 32]),
             instructions_hash: [0; 32],
             results: List::default(),
+        }
+    }
+
+    #[test]
+    fn a_halt_is_named_as_resume_wants_it_and_a_failing_task_is_none() {
+        let options = |check| resume_options(check).map(|options| options.join(" "));
+        assert_eq!(options("base_chain").unwrap(), "--base-chain");
+        assert_eq!(options("network/bitcoin").unwrap(), "--network bitcoin");
+        assert_eq!(options("session/bitcoin/0").unwrap(), "--session bitcoin/0");
+        for task in ["session/scan", "base_chain/follow", "cosign", "store"] {
+            assert_eq!(options(task), None, "{task}");
         }
     }
 

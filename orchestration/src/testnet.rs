@@ -90,6 +90,17 @@ impl Testnet {
         Ok(())
     }
 
+    /// The commands which lift a halt of a validator's coordinator; `options` name what is halted. Their order: stop
+    /// it, lift the halt, start it again.
+    pub fn resume_commands(&self, validator: usize, options: &[String]) -> Vec<String> {
+        let program = self.program(validator, Service::Coordinator);
+        let running = self.processes.iter().find(|process| process.program.name == program.name);
+        let stop = running.map(|process| format!("kill {}", process.id()));
+        let lift = Program { role: "resume", ..program.clone() }.command_line(&self.executable);
+        let lift = format!("{lift} {}", options.join(" "));
+        stop.into_iter().chain([lift, program.command_line(&self.executable)]).collect()
+    }
+
     /// What runs a simulated network.
     pub fn network_program(&self, network: Network) -> Program {
         let folder = self.layout.network(network);
@@ -300,6 +311,10 @@ async fn look(testnet: &mut Testnet, observer: &mut Observer, all_well: &mut boo
     observer.poll(testnet.running_for()).await;
     for line in observer.take_lines() {
         tell(&format!("{:>6.1} s  {line}", testnet.running_for().as_secs_f64()));
+    }
+    for (validator, options) in observer.take_halts() {
+        tell(&format!("validator {validator} is halted; once you have seen to the cause, this lifts it:"));
+        testnet.resume_commands(validator, &options).iter().for_each(|command| tell(&format!("  {command}")));
     }
     tokio::time::sleep(LOOK_INTERVAL).await;
 }

@@ -122,7 +122,7 @@ impl Reason {
             Self::TributaryHalted { .. } => "compare versions and the base-chain node with other validators'",
             Self::Internal { .. } => "report the recorded state to the developers",
             Self::CosignConflict { .. } => {
-                "compare the block's hash with other validators' nodes; connect to a node of the right chain, or, if ours is right, stop the coordinator and run `coordinator resume --base-chain`"
+                "compare the block's hash with other validators' nodes; connect to a node of the right chain, or, if ours is right, stop the coordinator and run `coordinator resume --base-chain`, or of a testnet `orchestration node resume --base-chain`"
             }
         }
     }

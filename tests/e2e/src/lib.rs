@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a harness of tests")]
 
 pub mod burns;
+pub mod history;
 pub mod programs;
 pub mod stores;
 pub mod threshold;

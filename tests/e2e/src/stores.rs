@@ -33,10 +33,6 @@ pub type Cosign = (ValidatorSet, BaseBlock, BaseBlockHash, BaseSignature);
 const COSIGNS: Table<(BaseBlock, Network), Cosign> = Table::new("cosign/cosign");
 /// The latest cosign of each network.
 const LATEST_COSIGNS: Table<Network, Cosign> = Table::new("cosign/latest");
-/// Networks which cosigned another block: their cosign, our hash, and whether an operator lifted it.
-const EVIDENCE: Table<Network, (Cosign, BaseBlockHash, bool)> = Table::new("cosign/evidence");
-/// Why acting on blocks is halted. The reason is not read here.
-const BASE_CHAIN_HALT: Table<(), ()> = Table::new("halt/base_chain");
 
 /// The keys which a stopped processor holds of its network's first session.
 pub fn processor_keys(layout: &Layout, validator: usize, network: Network) -> Option<(KeyPair, Keys)> {
@@ -127,18 +123,6 @@ pub fn replace_latest_cosign(layout: &Layout, validator: usize, network: Network
             }
         }
         LATEST_COSIGNS.put(txn, &network, told);
-        Ok(())
-    });
-}
-
-/// Lifts the halt of acting on blocks in a stopped coordinator's store: what `coordinator resume --base-chain`
-/// writes (`COSIGN-9`), whose executable is another package's.
-pub fn lift_base_chain_halt(layout: &Layout, validator: usize) {
-    change(&open_coordinator(layout, validator), |txn| {
-        BASE_CHAIN_HALT.delete(txn, &());
-        for (network, (cosign, ours, _)) in EVIDENCE.scan(txn, &(), None, MAX_COSIGNS)? {
-            EVIDENCE.put(txn, &network, &(cosign, ours, true));
-        }
         Ok(())
     });
 }

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
+
 use coordinator_base_chain::{BaseChain, Event, signing};
 use e2e::{
     Net,
     burns::Burns,
-    stores::{Cosign, latest_cosign, lift_base_chain_halt, processor_keys, replace_latest_cosign},
+    history::History,
+    programs::{Ended, Program},
+    stores::{Cosign, latest_cosign, processor_keys, replace_latest_cosign},
     threshold::random_subset_signature,
 };
 use modular_frost::curve::{IetfRistrettoHram, Ristretto};
@@ -58,14 +62,7 @@ fn until_acted_on(net: &mut Net, validators: &[usize], block: BaseBlock) {
 
 /// The last block with such an event.
 fn last_with(net: &Net, is_such: impl Fn(&Event) -> bool) -> BaseBlock {
-    let node = net.observer.node(0).unwrap();
-    let mut found = None;
-    let mut next = BaseBlock(0);
-    while let Ok(Some(block)) = net.block_on(node.block(next)) {
-        found = block.events.iter().any(&is_such).then_some(next).or(found);
-        next = next.next();
-    }
-    found.unwrap()
+    History::default().read(net).last_with(is_such).unwrap()
 }
 
 fn is_batch(event: &Event) -> bool {
@@ -156,7 +153,10 @@ fn get(net: &Net, validator: usize, path: &str) -> Option<(u16, String)> {
 fn is_halted(net: &Net, validator: usize, evidence: &Value) -> bool {
     let Some(seen) = seen(net, validator).filter(|seen| seen.code == "COSIGN_HALTED") else { return false };
     assert_eq!(seen.halted["code"], "COSIGN_CONFLICT");
-    assert!(seen.halted["remedy"].as_str().unwrap().contains("coordinator resume --base-chain"));
+    let remedy = seen.halted["remedy"].as_str().unwrap();
+    assert!(
+        remedy.contains("coordinator resume --base-chain") && remedy.contains("node resume --base-chain")
+    );
     assert_eq!(seen.conflicts, json!([evidence]));
     let (Some((code, problems)), Some((_, metrics))) =
         (get(net, validator, "/readyz"), get(net, validator, "/metrics"))
@@ -172,9 +172,27 @@ fn is_halted(net: &Net, validator: usize, evidence: &Value) -> bool {
     true
 }
 
-/// `COSIGN-7` to `COSIGN-10`: a validator tells its peers a cosign of another block, by a set which has all
-/// stake. Whoever hears it acts on nothing any more, neither after a restart nor once the set cosigns rightly again,
-/// until its halt is lifted; then what was burnt meanwhile is paid. The evidence stays.
+/// Lifts the halt of acting on blocks as an operator does: by the commands that `up` tells.
+fn lift_base_chain_halt(net: &mut Net, validator: usize, options: &[String]) {
+    let commands = net.testnet.resume_commands(validator, options);
+    let [stop, lift, start] = &commands[..] else { panic!("{commands:?}") };
+    assert!(stop.starts_with("kill ") && start.contains(" node coordinator --config "), "{commands:?}");
+    let run = || {
+        let words: Vec<&str> = lift.split(' ').collect();
+        Program::start(words[0], &words[1..]).end()
+    };
+    run().only_line(74, &["DATA_DIR_IN_USE"]);
+    net.testnet.kill(validator, Service::Coordinator).unwrap();
+    let Ended { code, stdout, stderr } = run();
+    assert_eq!((code, stderr), (Some(0), Vec::new()));
+    assert!(stdout.starts_with("lifted the halt of the base chain: COSIGN_CONFLICT: "), "{stdout}");
+    run().only_line(78, &["NOT_HALTED", "the base chain is not halted"]);
+    net.testnet.start(validator, Service::Coordinator).unwrap();
+}
+
+/// `COSIGN-7` to `COSIGN-10`, `COORD-19`, `NET-10`: a validator tells its peers a cosign of another block, by a set which
+/// has all stake. Whoever hears it acts on nothing any more, neither after a restart nor once the set cosigns rightly
+/// again, until its halt is lifted; then what was burnt meanwhile is paid. The evidence stays.
 #[test]
 fn a_conflicting_cosign_halts_every_coordinator_until_its_halt_is_lifted() {
     const LIAR: usize = 3;
@@ -219,10 +237,11 @@ fn a_conflicting_cosign_halts_every_coordinator_until_its_halt_is_lifted() {
     net.until("it is halted again", |net| OTHERS.iter().all(|v| is_halted(net, *v, &standing)));
     assert_eq!(burns.paid(&net).len(), 0);
 
-    for validator in OTHERS {
-        net.testnet.kill(validator, Service::Coordinator).unwrap();
-        lift_base_chain_halt(&net.testnet.layout, validator);
-        net.testnet.start(validator, Service::Coordinator).unwrap();
+    let told = net.observer.take_halts().into_iter();
+    let halts: BTreeMap<_, _> = told.filter(|(validator, _)| OTHERS.contains(validator)).collect();
+    assert_eq!(halts.keys().copied().collect::<Vec<_>>(), OTHERS);
+    for (validator, options) in halts {
+        lift_base_chain_halt(&mut net, validator, &options);
     }
     until_acted_on(&mut net, &OTHERS, burnt_at);
     net.until("what was burnt is paid", |net| burns.paid(net).len() == 1);
