@@ -60,7 +60,7 @@ pub struct Addresses {
 pub struct ValidatorEntry {
     /// Its account.
     pub validator: Validator,
-    /// Its key shares in every network's set.
+    /// Its key shares in every network's first set.
     pub shares: KeyShares,
     /// Where its services listen.
     pub addresses: Addresses,
@@ -271,8 +271,10 @@ impl Draft<'_> {
         };
         let validators = self.entries.iter().zip(bundles).map(|(entry, bundles)| {
             let stake = Amount(u64::from(entry.shares.0) * STAKE_PER_SHARE);
+            // Who serves no network yet registers and stakes by calls of its own.
+            let serves = entry.shares.0 > 0;
             let bundle = bundles.values().next().context("a testnet has a network")?;
-            let keys = bundle.embedded.iter().map(|key| {
+            let keys = bundle.embedded.iter().filter(|_| serves).map(|key| {
                 let proof = Bytes::new(key.proof.clone())?;
                 Ok(GenesisKey { curve: key.curve, key: key.key.clone(), proof })
             });
@@ -282,7 +284,7 @@ impl Draft<'_> {
                 consensus_weight: 1,
                 addresses: List::new(vec![address])?,
                 free: Amount(STAKE_PER_SHARE),
-                stakes: self.plan.networks.iter().map(|network| (*network, stake)).collect(),
+                stakes: self.plan.networks.iter().filter(|_| serves).map(|name| (*name, stake)).collect(),
                 embedded_keys: keys.collect::<anyhow::Result<_>>()?,
             })
         });

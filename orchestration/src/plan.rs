@@ -8,7 +8,7 @@ use processor_messages::{KeyShares, MAX_KEY_SHARES, MAX_VALIDATOR_SHARES, Networ
 /// A testnet's size and pace.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
-    /// Key shares of each validator in every network's set.
+    /// Key shares of each validator in every network's first set; none if it serves no network in the beginning.
     pub weights: Vec<KeyShares>,
     /// The networks, each with one processor for each validator.
     pub networks: Vec<Network>,
@@ -26,6 +26,9 @@ pub enum PlanError {
     /// Too few validators for any fault to be survived, or too many.
     #[error("--validators {0}: a testnet on one machine has {MIN_VALIDATORS} to {MAX_VALIDATORS}")]
     Validators(usize),
+    /// Too few who serve the networks in the beginning.
+    #[error("--weights: {0} validators with key shares; a set has at least {MIN_VALIDATORS}")]
+    Members(usize),
     /// No network, or too many.
     #[error("--networks {0}: a testnet has 1 to {max}", max = NETWORKS.len())]
     Networks(usize),
@@ -142,8 +145,12 @@ fn check_weights(weights: &[u16], validators: usize) -> Result<(), PlanError> {
     }
     let total: u32 = weights.iter().map(|w| u32::from(*w)).sum();
     let total = u16::try_from(total).ok().filter(|t| *t <= MAX_KEY_SHARES).ok_or(PlanError::Total(total))?;
+    let members = weights.iter().filter(|weight| **weight > 0).count();
+    if members < MIN_VALIDATORS {
+        return Err(PlanError::Members(members));
+    }
     let cap = most_shares(total);
-    match weights.iter().find(|w| (**w == 0) || (**w > cap)) {
+    match weights.iter().find(|weight| **weight > cap) {
         Some(weight) => Err(PlanError::Weight { weight: *weight, total, cap }),
         None => Ok(()),
     }
@@ -167,6 +174,7 @@ mod tests {
         assert_eq!(plan(4, None).unwrap().weights, vec![KeyShares(1); 4]);
         assert!(plan(7, Some(vec![3, 2, 2, 1, 1, 1, 1])).is_ok());
         assert!(plan(4, Some(vec![3, 3, 2, 2])).is_ok());
+        assert!(plan(7, Some(vec![1, 1, 1, 1, 0, 0, 0])).is_ok());
     }
 
     #[test]
@@ -180,6 +188,7 @@ mod tests {
         assert_eq!(plan(3, None), Err(PlanError::Validators(3)));
         assert_eq!(plan(4, Some(vec![1, 1])), Err(PlanError::Weights { weights: 2, validators: 4 }));
         assert_eq!(plan(4, Some(vec![7, 1, 1, 1])), Err(PlanError::Weight { weight: 7, total: 10, cap: 3 }));
+        assert_eq!(plan(5, Some(vec![1, 1, 1, 0, 0])), Err(PlanError::Members(3)));
         assert_eq!(plan(4, Some(vec![60000, 60000, 1, 1])), Err(PlanError::Total(120_002)));
     }
 }

@@ -12,6 +12,7 @@
 pub mod burns;
 pub mod history;
 pub mod programs;
+pub mod staking;
 pub mod stores;
 pub mod threshold;
 
@@ -24,7 +25,7 @@ use std::{
 use orchestration::{
     layout::{Layout, Service},
     observe::{CoordinatorStatus, Observer, SetStatus},
-    plan::Plan,
+    plan::{LONG_EPOCH_BLOCKS, Plan},
     testnet::Testnet,
 };
 use processor_messages::{Genesis, Network};
@@ -66,12 +67,17 @@ impl Net {
 
     /// Makes a testnet's directory; starts nothing.
     pub fn prepare(executable: &str, weights: &[u16], networks: usize) -> Self {
+        Self::prepare_epochs(executable, weights, networks, LONG_EPOCH_BLOCKS)
+    }
+
+    /// As [`Net::prepare`], of a testnet that declares each network's next set after so many blocks.
+    pub fn prepare_epochs(executable: &str, weights: &[u16], networks: usize, epoch_blocks: u64) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = tempfile::tempdir().expect("a directory");
         let block_time = Duration::from_millis(500);
         let path = dir.path().join("net");
         let plan = Plan::new(weights.len(), networks, Some(weights.to_vec()), block_time, path);
-        let plan = plan.expect("a plan of a test");
+        let plan = plan.and_then(|plan| plan.with_epoch(epoch_blocks)).expect("a plan of a test");
         let testnet = Testnet::prepare(&plan, PathBuf::from(executable)).expect("a testnet's directory");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let observer = Observer::new(&testnet.manifest).expect("clients");
