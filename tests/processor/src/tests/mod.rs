@@ -2,4 +2,5 @@
 
 pub(crate) mod cluster;
 mod http;
+mod reattempts;
 mod rotation;
