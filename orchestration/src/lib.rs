@@ -11,6 +11,9 @@
 //! What it deliberately does not do: restart what died (it names it and shows the command), and anything beyond
 //! loopback.
 
+// Its own tests may.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod cli;
 pub mod generate;
 pub mod layout;

@@ -19,6 +19,9 @@
 //!
 //! Specification: `spec/processor.md` (PROC-n), `spec/messages.md`, `spec/message-queue.md`.
 
+// Its own tests may.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 /// Whether this build is broken in this way, for the simulation to notice; always false without the feature
 /// `mutations`.
 #[cfg(feature = "mutations")]

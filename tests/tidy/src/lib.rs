@@ -60,7 +60,8 @@ impl Source {
     /// Whether this is test code as a whole.
     pub fn is_test(&self) -> bool {
         let path = &self.path;
-        path.starts_with("tests/")
+        // The processor is a service, though its network is simulated.
+        (path.starts_with("tests/") && !path.starts_with("tests/processor/src/"))
             || path.contains("/tests/")
             || path.ends_with("/tests.rs")
             || path.ends_with("_tests.rs")
@@ -81,6 +82,28 @@ impl Source {
         }
         self.text.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests)
     }
+}
+
+/// The names of a file's tests: functions with the attribute of a test, or with parameters which proptest draws.
+pub fn tests(source: &Source) -> Vec<String> {
+    let lines: Vec<&str> = source.tests().lines().map(str::trim_start).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some((name, parameters)) =
+            line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split_once('('))
+        else {
+            continue;
+        };
+        let above = lines.iter().take(at).rev();
+        let mut attributes = above.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+        let marked = attributes.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"));
+        let drawn = parameters.contains(" in ")
+            || (parameters.is_empty() && lines.get(at + 1).is_some_and(|next| next.contains(" in ")));
+        if marked || drawn {
+            found.push(name.to_owned());
+        }
+    }
+    found
 }
 
 /// A function and how many lines it takes.
@@ -131,5 +154,23 @@ fn function_name(line: &str) -> Option<String> {
             }
             _ => return None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_told_from_their_helpers() {
+        let attribute = concat!("#[", "test]");
+        let text = format!(
+            "fn helper() {{}}\n\n/// Why.\n{attribute}\n// Here too.\nfn a_test() {{}}\n\n\
+             #[tokio::{}\nasync fn waits() {{}}\n\nproptest! {{\n    fn drawn(x in 0..9) {{}}\n    \
+             fn long(\n        x in 0..9,\n    ) {{}}\n}}\n\nfn other(x: u8) {{}}\n",
+            "test]"
+        );
+        let source = Source { path: "a/tests/b.rs".to_owned(), text };
+        assert_eq!(tests(&source), ["a_test", "waits", "drawn", "long"]);
     }
 }

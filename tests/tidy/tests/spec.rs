@@ -71,12 +71,7 @@ fn named(page: &str) -> Vec<String> {
 fn the_page_of_regressions_names_tests_that_exist() {
     let page = std::fs::read_to_string(tidy::root().join("spec/regressions.md")).unwrap();
     let sources = files("rs");
-    let tests: Vec<String> = sources
-        .iter()
-        .flat_map(|source| source.tests().lines())
-        .filter_map(|line| line.trim_start().trim_start_matches("async ").strip_prefix("fn "))
-        .filter_map(|rest| rest.split('(').next().map(str::to_owned))
-        .collect();
+    let tests: Vec<String> = sources.iter().flat_map(tidy::tests).collect();
     let named = named(&page);
     for name in &named {
         assert!(tests.contains(name), "spec/regressions.md names {name}, which is no test");

@@ -69,18 +69,86 @@ fn the_spec_and_the_code_say_nothing_of_a_workplace() {
     }
 }
 
+/// The lines of production code which hold one of these words, outside comments: `path:line: word`.
+fn lines_with(words: &[&str]) -> Vec<String> {
+    let measured = |path: &str| path.contains("/benches/") || path.contains("/examples/");
+    let mut found = Vec::new();
+    for source in files("rs").iter().filter(|source| !measured(&source.path)) {
+        for (number, line) in source.production().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let held = words.iter().filter(|word| code.contains(**word));
+            found.extend(held.map(|word| format!("{}:{}: {word}", source.path, number + 1)));
+        }
+    }
+    found
+}
+
 /// What may end a process or a task is not written where bytes from outside arrive. `expect` says why it cannot
 /// fail; an invariant of ours that does not hold is an error with a reason (`COORD-9`).
 #[test]
 fn ref_33_no_production_code_unwraps_or_panics() {
-    let forbidden = [".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
-    let measured = |path: &str| path.contains("/benches/") || path.contains("/examples/");
-    for source in files("rs").iter().filter(|source| !measured(&source.path)) {
-        for (number, line) in source.production().lines().enumerate() {
-            let code = line.split("//").next().unwrap_or_default();
-            for word in forbidden {
-                assert!(!code.contains(word), "{}:{}: {word}", source.path, number + 1);
-            }
-        }
+    let found = lines_with(&[".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!("]);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Assertions of production code, in files which no byte from outside steers, and why each holds. A release build has
+/// no `debug_assert`.
+const ASSERTIONS: [(&str, &str); 2] = [
+    ("dkg-evrf/circuit/src/gadget.rs", "the circuit is laid out by our code, scalars first"),
+    (
+        "dkg-evrf/embedded-curves/src/point/multiscalar.rs",
+        "the caller passes one scalar for each point of a table",
+    ),
+];
+
+/// An assertion ends a task as a panic does (`COORD-9`).
+#[test]
+fn ref_33_no_production_code_asserts_but_what_is_proven_in_its_file() {
+    let found = lines_with(&[" assert!(", " assert_eq!(", " assert_ne!("]);
+    let files: Vec<&str> = found.iter().filter_map(|line| line.split(':').next()).collect();
+    let proven: Vec<&str> = ASSERTIONS.iter().map(|(path, _)| *path).collect();
+    assert_eq!(files, proven, "one in each of these files and nowhere else:\n{}", found.join("\n"));
+}
+
+/// Whatever waits has a bound: no channel of ours grows with what others send.
+#[test]
+fn ref_30_no_production_code_has_a_channel_without_a_bound() {
+    let found = lines_with(&["unbounded_channel", "unbounded(", "mpsc::channel()", "std::sync::mpsc"]);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Sources which decode bytes from outside, as a whole crate or file by file, and say so to clippy: an index that is out of
+/// range would end the task.
+const NO_INDEXING: [&str; 16] = [
+    "coordinator/core/src/lib.rs",
+    "coordinator/drive/src/lib.rs",
+    "coordinator/p2p/src/lib.rs",
+    "coordinator/store/disk/src/lib.rs",
+    "coordinator/store/src/lib.rs",
+    "dkg-evrf/bulletproofs/src/proof.rs",
+    "dkg-evrf/src/collection.rs",
+    "dkg-evrf/src/participation.rs",
+    "dkg-evrf/src/proof.rs",
+    "dkg-evrf/src/proof/claims.rs",
+    "dkg-evrf/src/proof/purity.rs",
+    "dkg-evrf/src/recover.rs",
+    "dkg-evrf/src/verify.rs",
+    "orchestration/src/lib.rs",
+    "tests/processor/src/lib.rs",
+    "tributary/src/lib.rs",
+];
+
+#[test]
+fn ref_33_what_decodes_bytes_from_outside_denies_indexing() {
+    let sources = files("rs");
+    for path in NO_INDEXING {
+        let source = sources.iter().find(|source| source.path == path);
+        let source = source.unwrap_or_else(|| panic!("{path} is gone: name what decodes in its place"));
+        assert!(source.text.contains("deny(clippy::indexing_slicing)"), "{path} allows indexing");
+    }
+    let allowed = lines_with(&["allow(clippy::indexing_slicing"]);
+    let modules_of_tests = ["coordinator/drive/src/lib.rs", "coordinator/p2p/src/lib.rs"];
+    for line in allowed {
+        assert!(modules_of_tests.iter().any(|path| line.starts_with(path)), "{line}");
     }
 }
