@@ -53,5 +53,9 @@ fn a_node_that_slept_catches_up_although_answers_are_lost() {
     let target = network.height(1);
     assert!(behind + 50 < target);
     assert!(network.run(network.now + 60 * SECOND, |n| n.height(0) >= target));
+    // It keeps up and signs: without it and one other there is no quorum.
+    network.stop(3);
+    let target = network.height(1) + 5;
+    assert!(network.run(network.now + 60 * SECOND, |n| (n.height(1) > target) && (n.height(0) > target)));
     assert!(network.violations.is_empty(), "{:?}", network.violations);
 }

@@ -53,6 +53,24 @@ fn validators_of_any_weights_order_everything() {
     }
 }
 
+/// `TRIB-9`: with something to order, heights follow one another at the interval and what their messages take, evenly.
+#[test]
+fn heights_of_an_undisturbed_chain_come_at_the_interval() {
+    let mut network = Network::new(3, &[1, 1, 1, 1], 0, Faults::none());
+    network.work(0, 0, SECOND);
+    let mut heights = Vec::new();
+    for second in (5..=30).step_by(5) {
+        network.run(second * SECOND, |_| false);
+        heights.push(network.height(0));
+    }
+    let interval = u64::try_from(super::network::config().interval.as_micros()).unwrap();
+    let most = (5 * SECOND) / interval;
+    for five_seconds in heights.windows(2).map(|two| two[1] - two[0]) {
+        assert!((most / 2..=most).contains(&five_seconds), "{heights:?}");
+    }
+    assert!(network.violations.is_empty(), "{:?}", network.violations);
+}
+
 #[test]
 fn crashes_loss_and_partitions_break_no_rule_and_progress_follows_healing() {
     let (mut crashes, mut heights) = (0, 0);

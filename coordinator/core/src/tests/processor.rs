@@ -159,6 +159,28 @@ fn a_processor_is_handed_every_block_until_it_is_done_and_the_keys_are_set() {
 }
 
 #[test]
+fn every_processor_gets_the_same_participations_in_order_and_nothing_of_the_confirmation() {
+    // COORD-4: key generation ends in keys on the base chain, and no nonce or share of the MuSig is a processor's matter.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    cluster.run_until(60, |c| c.set_keys.is_some());
+    let participations = |index: usize| -> Vec<_> {
+        let received = cluster.nodes[index].processor.received.iter();
+        received
+            .flat_map(|message| match message {
+                ToProcessor::KeyGen(key_gen::ToProcessor::Block { participations, .. }) => {
+                    participations.clone().into_inner()
+                }
+                ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey { .. }) => Vec::new(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let first = participations(0);
+    assert_eq!(first.len(), 4);
+    assert!((1..4).all(|index| participations(index) == first));
+}
+
+#[test]
 fn a_wiped_processor_gets_everything_again_once_for_each_life() {
     // COORD-10.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
