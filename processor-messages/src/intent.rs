@@ -12,7 +12,23 @@ use crate::{
 ///
 /// Two messages of one purpose have one intent whatever else they hold; the first received counts.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Intent(Vec<u8>);
+pub struct Intent {
+    bytes: Vec<u8>,
+    memory: Memory,
+}
+
+/// What must be remembered of a message, so that it is not taken twice (`MSG-7`). A function of the intent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Memory {
+    /// Its intent, as long as this session is not over.
+    Session(Session),
+    /// The number of its block: they are said in their order within each life of the processor's disk.
+    Block(Incarnation, BaseBlock),
+    /// Nothing: who receives it knows which one is next, and ignores any before.
+    Nothing,
+    /// Its intent, for ever: there are a few for each session, or for each life of the processor's disk.
+    Always,
+}
 
 impl Intent {
     /// The longest intent in bytes (`MSG-5`).
@@ -20,17 +36,22 @@ impl Intent {
 
     /// The bytes of the intent.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// What must be remembered of its messages.
+    pub fn memory(&self) -> Memory {
+        self.memory
     }
 
     fn new(network: Network, purpose: &Purpose) -> Self {
-        Self(encode(&(network, purpose)))
+        Self { bytes: encode(&(network, purpose)), memory: purpose.memory(Incarnation(0)) }
     }
 }
 
 impl std::fmt::Debug for Intent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode(&self.0))
+        f.write_str(&hex::encode(&self.bytes))
     }
 }
 
@@ -63,6 +84,38 @@ enum Purpose {
     Again(Incarnation, Box<Purpose>),
     FromTheBeginning(Incarnation),
     TransactionCompleted(Session, TransactionId),
+}
+
+impl Purpose {
+    fn memory(&self, life: Incarnation) -> Memory {
+        match self {
+            Self::GenerateKey(session, _)
+            | Self::TributaryBlock(session, ..)
+            | Self::Preprocesses(session, ..)
+            | Self::Shares(session, ..)
+            | Self::Reattempt(session, ..)
+            | Self::CosignBlock(session, _)
+            | Self::SignSlashReport(session)
+            | Self::OwnParticipation(session)
+            | Self::GeneratedKeyPair(session)
+            | Self::Blame(session, _)
+            | Self::Failed(session)
+            | Self::OwnPreprocesses(session, ..)
+            | Self::OwnShares(session, ..)
+            | Self::InvalidParticipant(session, ..)
+            | Self::CosignedBlock(session, _)
+            | Self::SignedBatch(session, _)
+            | Self::SignedSlashReport(session)
+            | Self::TransactionCompleted(session, _) => Memory::Session(*session),
+            Self::Block(number) | Self::BlockAcknowledged(number) => Memory::Block(life, *number),
+            Self::Batch(..) => Memory::Nothing,
+            // Said of ended sessions too, in every life.
+            Self::SetKeys(_) | Self::SlashesReported(_) | Self::FromTheBeginning(_) | Self::Resend(..) => {
+                Memory::Always
+            }
+            Self::Again(life, purpose) => purpose.memory(*life),
+        }
+    }
 }
 
 impl ToProcessor {

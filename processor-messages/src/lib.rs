@@ -24,7 +24,7 @@ pub mod sign;
 use borsh::{BorshDeserialize, BorshSerialize};
 
 pub use codec::{Bytes, DecodeError, List, decode, encode};
-pub use intent::Intent;
+pub use intent::{Intent, Memory};
 pub use primitives::*;
 
 /// A message from the coordinator to the processor of one network.

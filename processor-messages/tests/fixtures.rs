@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use common::{from_processor, to_processor};
-use processor_messages::{Incarnation, Intent, codec::MAX_MESSAGE_BYTES, decode, encode};
+use processor_messages::{Incarnation, Intent, Memory, codec::MAX_MESSAGE_BYTES, decode, encode};
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -99,4 +99,27 @@ fn each_life_of_a_disk_has_its_own_intents() {
         }
     }
     assert_eq!(seen.len(), 3 * 11);
+}
+
+/// `MSG-7`: of what can be said any number of times in a session the memory ends with it, or is one number.
+#[test]
+fn what_is_remembered_for_ever_is_said_a_few_times_only() {
+    let network = "bitcoin".parse().unwrap();
+    let kept = |memory: &Memory| *memory == Memory::Always;
+    let to: Vec<Memory> = to_processor().iter().map(|m| m.1.intent(network).memory()).collect();
+    let from: Vec<Memory> = from_processor().iter().map(|m| m.1.intent(network).memory()).collect();
+    // Keys set, slashes reported, from the beginning; and the question after a disk was lost.
+    assert_eq!((to.iter().filter(|m| kept(m)).count(), from.iter().filter(|m| kept(m)).count()), (3, 1));
+    let block = |memory: &&Memory| matches!(memory, Memory::Block(Incarnation(0), _));
+    assert_eq!((to.iter().filter(block).count(), from.iter().filter(block).count()), (1, 1));
+    let session = |memory: &&Memory| matches!(memory, Memory::Session(_));
+    assert_eq!((to.iter().filter(session).count(), from.iter().filter(session).count()), (7, 11));
+    assert_eq!(from.iter().filter(|memory| **memory == Memory::Nothing).count(), 1, "the batch");
+    for (_, message) in to_processor() {
+        let again = message.intent_in(network, Incarnation(5)).memory();
+        match message.intent(network).memory() {
+            Memory::Block(_, number) => assert_eq!(again, Memory::Block(Incarnation(5), number)),
+            other => assert_eq!(again, other),
+        }
+    }
 }

@@ -1,14 +1,15 @@
 //! The durable state of the queues: pure functions of a store's transaction.
 //!
 //! ```text
-//! push:        intent known? -> its id      else id = next, next += 1
+//! push:        intent known? -> its id      forgotten and past? -> past      else id = next, next += 1
 //! head:        the message of id `first`
 //! acknowledge: id == first -> removed, first += 1;  id < first -> already;  id > first -> refused
+//! forget:      a session is over: its intents go, and every message of it is past
 //! ```
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use coordinator_store::{Key, Read, StoreError, Table, Transaction};
-use processor_messages::{Intent, Network};
+use processor_messages::{BaseBlock, Incarnation, Intent, Memory, Network, Session};
 
 /// The most messages which wait in one direction of one pair (`MQ-5`).
 pub const MAX_MESSAGES: u64 = 16_384;
@@ -92,6 +93,9 @@ pub enum Pushed {
     Queued(u64),
     /// Its intent had been queued before, under this id: ignored.
     Duplicate(u64),
+    /// Its session is over, or its block is not after the last one: ignored, whether or not it had been queued
+    /// before (`MQ-10`).
+    Past,
 }
 
 /// One direction of one pair: ids `first..next` wait.
@@ -114,7 +118,14 @@ impl Depth {
 
 const DEPTHS: Table<(Network, Direction), Depth> = Table::new("queue/depth");
 const MESSAGES: Table<(Network, Direction, u64), Vec<u8>> = Table::new("queue/message");
+/// Intents which are kept for ever.
 const INTENTS: Table<(Network, Direction, Vec<u8>), u64> = Table::new("queue/intent");
+/// Intents of sessions which are not forgotten.
+const OF_SESSIONS: Table<(Network, Session, Direction, Vec<u8>), u64> = Table::new("queue/intent_of_session");
+/// Sessions which are forgotten.
+const OVER: Table<(Network, Session), ()> = Table::new("queue/over");
+/// The last of the base chain's blocks, by the life of the processor's disk and its number.
+const BLOCKS: Table<(Network, Direction), (Incarnation, BaseBlock)> = Table::new("queue/block");
 
 /// What waits.
 ///
@@ -124,7 +135,58 @@ pub fn depth(db: &(impl Read + ?Sized), network: Network, direction: Direction) 
     Ok(DEPTHS.get(db, &(network, direction))?.unwrap_or_default())
 }
 
-/// Queues a message unless its intent was queued before (`MQ-1`, `MQ-2`). Intents are kept for ever.
+/// What became of a message if it is not to be queued (`MQ-1`, `MQ-10`).
+fn known(
+    db: &(impl Read + ?Sized),
+    network: Network,
+    direction: Direction,
+    intent: &Intent,
+) -> Result<Option<Pushed>, StoreError> {
+    let bytes = intent.as_bytes().to_vec();
+    Ok(match intent.memory() {
+        Memory::Session(session) if OVER.get(db, &(network, session))?.is_some() => Some(Pushed::Past),
+        Memory::Session(session) => {
+            OF_SESSIONS.get(db, &(network, session, direction, bytes))?.map(Pushed::Duplicate)
+        }
+        Memory::Block(life, number) => {
+            let last = BLOCKS.get(db, &(network, direction))?;
+            last.filter(|last| (life, number) <= *last).map(|_| Pushed::Past)
+        }
+        Memory::Nothing => None,
+        Memory::Always => INTENTS.get(db, &(network, direction, bytes))?.map(Pushed::Duplicate),
+    })
+}
+
+fn remember(txn: &mut dyn Transaction, (network, direction): (Network, Direction), intent: &Intent, id: u64) {
+    let bytes = intent.as_bytes().to_vec();
+    match intent.memory() {
+        Memory::Session(session) => OF_SESSIONS.put(txn, &(network, session, direction, bytes), &id),
+        Memory::Block(life, number) => BLOCKS.put(txn, &(network, direction), &(life, number)),
+        Memory::Nothing => {}
+        Memory::Always => INTENTS.put(txn, &(network, direction, bytes), &id),
+    }
+}
+
+/// A session is over: forgets up to `limit` of its intents, and takes no message of it any more (`MQ-10`). Returns
+/// whether nothing is left to forget; what waits stays.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub fn forget(
+    txn: &mut dyn Transaction,
+    network: Network,
+    session: Session,
+    limit: usize,
+) -> Result<bool, StoreError> {
+    OVER.put(txn, &(network, session), &());
+    let rows = OF_SESSIONS.scan(txn, &(network, session), None, limit)?;
+    for (intent, _) in &rows {
+        OF_SESSIONS.delete(txn, intent);
+    }
+    Ok(rows.len() < limit)
+}
+
+/// Queues a message unless its intent was queued before, or is past (`MQ-1`, `MQ-2`, `MQ-10`).
 ///
 /// # Errors
 /// [`QueueError::Full`] at the bound, [`QueueError::Store`].
@@ -135,9 +197,8 @@ pub fn push(
     intent: &Intent,
     message: Vec<u8>,
 ) -> Result<Pushed, QueueError> {
-    let intent = (network, direction, intent.as_bytes().to_vec());
-    if let Some(id) = INTENTS.get(txn, &intent)? {
-        return Ok(Pushed::Duplicate(id));
+    if let Some(known) = known(txn, network, direction, intent)? {
+        return Ok(known);
     }
     let mut depth = depth(txn, network, direction)?;
     let (messages, length) = (depth.messages(), message.len() as u64);
@@ -147,7 +208,7 @@ pub fn push(
     }
     let id = depth.next;
     MESSAGES.put(txn, &(network, direction, id), &message);
-    INTENTS.put(txn, &intent, &id);
+    remember(txn, (network, direction), intent, id);
     depth.next += 1;
     depth.bytes = bytes;
     DEPTHS.put(txn, &(network, direction), &depth);

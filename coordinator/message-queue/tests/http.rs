@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use coordinator_keys::SecretKey;
 use coordinator_message_queue::{
-    Client, ClientError, Direction, MessageQueue, PATH, Pushed, QueueError,
+    Client, ClientError, Direction, MessageQueue, PATH, Pushed, QueueError, queue,
     wire::{Boot, Code, Operation, REQUEST_HEADER, Refusal, Request, SIGNATURE_HEADER, hash},
 };
 use coordinator_store::{MemoryStore, Store, SyncMode};
 use processor_messages::{
-    FromProcessor, Incarnation, Network, Session, ToProcessor, base_chain, codec::MAX_MESSAGE_BYTES, encode,
-    key_gen,
+    FromProcessor, Incarnation, Network, Session, SlashReport, ToProcessor, Validator, base_chain,
+    codec::MAX_MESSAGE_BYTES, coordinator as coordinator_messages, encode, key_gen,
 };
 use rand_core::OsRng;
 
@@ -146,6 +146,49 @@ async fn the_coordinator_handles_each_intent_once() {
     assert_eq!(client.send(&from(1)).await.unwrap(), Pushed::Duplicate(0));
     assert_eq!(setup.receive(), Some(from(2)));
     assert_eq!(setup.receive(), None);
+}
+
+/// `MSG-5`: their intents differ by the session, though nothing else in the messages does.
+#[tokio::test]
+async fn ref_17_the_slash_reports_of_every_session_get_through_the_queue() {
+    let setup = Setup::automatic().await;
+    let client = setup.client();
+    let (report, signature) = (SlashReport::default(), [7; 64]);
+    for session in [0, 1, 2].map(Session) {
+        let ask = coordinator_messages::ToProcessor::SignSlashReport { session, report: report.clone() };
+        let ask = ToProcessor::Coordinator(ask);
+        let step = |txn: &mut dyn coordinator_store::Transaction| setup.queue.send(txn, setup.network, &ask);
+        assert!(matches!(setup.store.write(step).unwrap().0, Pushed::Queued(_)));
+        let (id, asked) = client.next(Duration::ZERO).await.unwrap().unwrap();
+        assert_eq!(asked, ask);
+        client.acknowledge(id).await.unwrap();
+        let report = report.clone();
+        let signed = coordinator_messages::FromProcessor::SignedSlashReport { session, report, signature };
+        let signed = FromProcessor::Coordinator(signed);
+        assert!(matches!(client.send(&signed).await.unwrap(), Pushed::Queued(_)));
+        assert!(matches!(client.send(&signed).await.unwrap(), Pushed::Duplicate(_)), "sent again");
+        assert_eq!(setup.receive(), Some(signed.clone()));
+        assert!(matches!(client.send(&signed).await.unwrap(), Pushed::Duplicate(_)), "and again");
+        assert_eq!(setup.receive(), None);
+    }
+}
+
+/// `MQ-10`.
+#[tokio::test]
+async fn ref_38_mq_10_a_message_of_an_ended_session_is_acknowledged_and_not_taken() {
+    let setup = Setup::automatic().await;
+    let client = setup.client();
+    let (session, validator) = (Session(0), Validator([7; 32]));
+    let blame = FromProcessor::KeyGen(key_gen::FromProcessor::Blame { session, validator });
+    assert_eq!(client.send(&blame).await.unwrap(), Pushed::Queued(0));
+    assert_eq!(setup.receive(), Some(blame.clone()));
+    let over =
+        |txn: &mut dyn coordinator_store::Transaction| queue::forget(txn, setup.network, Session(0), 9);
+    assert!(setup.store.write(over).unwrap().0);
+    assert_eq!(client.send(&blame).await.unwrap(), Pushed::Past);
+    assert_eq!(setup.receive(), None);
+    // Who lost its disk is owed the base chain's feed also when its sessions are over (COORD-10).
+    assert_eq!(client.send(&from(1)).await.unwrap(), Pushed::Queued(1));
 }
 
 /// `MQ-4`.

@@ -14,11 +14,15 @@ use std::{
     time::Duration,
 };
 
-use coordinator_core::session::{
-    SetRecord,
-    archive::{self, Archive, ArchiveError, Position, Writer},
-    retire::{self, Archived, Due},
+use coordinator_core::{
+    Error, Step,
+    session::{
+        SetRecord,
+        archive::{self, Archive, ArchiveError, Position, Writer},
+        retire::{self, Archived, Due},
+    },
 };
+use coordinator_message_queue::queue;
 use coordinator_store::{Store, StoreError};
 use processor_messages::ValidatorSet;
 
@@ -128,6 +132,14 @@ pub fn read_archive(path: &Path) -> Result<Archive, ArchiveError> {
     Ok(archive)
 }
 
+/// Forgets some of what was said of an ended set, then deletes some of its rows; the set's record goes last.
+fn prune(step: &mut Step<'_>, set: ValidatorSet) -> Result<(), Error> {
+    if queue::forget(step.txn, set.network, set.session, retire::MAX_ROWS)? {
+        retire::prune(step, set)?;
+    }
+    Ok(())
+}
+
 impl<S: Store> Task for Retire<S> {
     fn name(&self) -> String {
         "session/retire".to_owned()
@@ -137,7 +149,7 @@ impl<S: Store> Task for Retire<S> {
         for due in self.node.store.read(|db| retire::next(db))? {
             match due {
                 Due::Prune(set) => {
-                    self.node.step(|step| retire::prune(step, set)).await?;
+                    self.node.step(|step| prune(step, set)).await?;
                     return Ok(Progress::Done);
                 }
                 // Its driver may still write.

@@ -1,7 +1,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use coordinator_store::{MemoryStore, Store};
-use processor_messages::{Incarnation, Session, key_gen};
+use processor_messages::{
+    BaseBlock, Batch, BatchId, FromProcessor, Incarnation, List, NetworkBlockHash, Session, ToProcessor,
+    base_chain as feed, key_gen,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +16,7 @@ fn network(name: &str) -> Network {
 }
 
 fn intent(number: u64) -> Intent {
-    processor_messages::FromProcessor::KeyGen(key_gen::FromProcessor::Resend {
+    FromProcessor::KeyGen(key_gen::FromProcessor::Resend {
         session: Session(0),
         incarnation: Incarnation(number),
     })
@@ -103,6 +106,125 @@ fn mq_5_the_bytes_of_a_queue_are_bounded_too() {
         queued += 1;
     }
     assert_eq!(queued << 20, MAX_BYTES);
+}
+
+fn said(message: &FromProcessor) -> (Direction, Intent) {
+    (Direction::FromProcessor, message.intent(network("a")))
+}
+
+fn blame(session: u32, index: u32) -> (Direction, Intent) {
+    let mut validator = [0; 32];
+    validator[..4].copy_from_slice(&index.to_le_bytes());
+    let validator = processor_messages::Validator(validator);
+    let blame = key_gen::FromProcessor::Blame { session: Session(session), validator };
+    said(&FromProcessor::KeyGen(blame))
+}
+
+fn acknowledged(block: u64) -> (Direction, Intent) {
+    let (block, transactions) = (BaseBlock(block), List::default());
+    said(&FromProcessor::BaseChain(feed::FromProcessor::BlockAcknowledged { block, transactions }))
+}
+
+fn batch(id: u32) -> (Direction, Intent) {
+    let (network, session, block) = (network("a"), Session(0), NetworkBlockHash([1; 32]));
+    let batch = Batch { network, id: BatchId(id), block, instructions: List::default() };
+    said(&FromProcessor::BaseChain(feed::FromProcessor::Batch { session, batch }))
+}
+
+fn block(life: u64, number: u64) -> (Direction, Intent) {
+    let (number, batches, burns) = (BaseBlock(number), List::default(), List::default());
+    let message = ToProcessor::BaseChain(feed::ToProcessor::Block { number, batches, burns });
+    (TO, message.intent_in(network("a"), Incarnation(life)))
+}
+
+/// Pushes, and if it was queued acknowledges it as well.
+fn taken(store: &MemoryStore, (direction, intent): (Direction, Intent)) -> Pushed {
+    let step = |txn: &mut dyn Transaction| {
+        let pushed = push(txn, network("a"), direction, &intent, b"x".to_vec())?;
+        if let Pushed::Queued(id) = pushed {
+            acknowledge(txn, network("a"), direction, id)?;
+        }
+        Ok::<_, QueueError>(pushed)
+    };
+    store.write(step).unwrap().0
+}
+
+fn forget_in(store: &MemoryStore, session: u32, limit: usize) -> bool {
+    store.write(|txn| forget(txn, network("a"), Session(session), limit)).unwrap().0
+}
+
+/// All rows of the queue.
+fn rows(store: &MemoryStore) -> usize {
+    store.read(|db| db.scan(b"", b"", usize::MAX)).unwrap().len()
+}
+
+/// `MQ-10`.
+#[test]
+fn ref_38_mq_10_what_is_remembered_of_intents_is_bounded() {
+    let store = MemoryStore::default();
+    let mut at_the_end = Vec::new();
+    for session in 0..20 {
+        for index in 0..300 {
+            let number = (session * 300) + index;
+            for message in
+                [blame(session, index), acknowledged(number.into()), batch(number), block(0, number.into())]
+            {
+                assert!(matches!(taken(&store, message), Pushed::Queued(_)));
+            }
+        }
+        // Some at a time; the last call says so.
+        assert!(!forget_in(&store, session, 200));
+        assert!(forget_in(&store, session, 200));
+        at_the_end.push(rows(&store));
+    }
+    // Two ends of queues, two last blocks, and the mark of each session which is over.
+    let expected: Vec<usize> = (1..=20).map(|over| 4 + over).collect();
+    assert_eq!(at_the_end, expected);
+}
+
+/// `MQ-10`.
+#[test]
+fn ref_38_mq_10_what_was_taken_is_not_taken_again_after_it_was_forgotten() {
+    let store = MemoryStore::default();
+    assert_eq!(taken(&store, blame(0, 0)), Pushed::Queued(0));
+    assert_eq!(taken(&store, blame(0, 0)), Pushed::Duplicate(0));
+    assert!(forget_in(&store, 0, 200));
+    for message in [blame(0, 0), blame(0, 1)] {
+        assert_eq!(taken(&store, message), Pushed::Past, "its session is over");
+    }
+    assert_eq!(taken(&store, blame(1, 0)), Pushed::Queued(1), "another session goes on");
+    assert_eq!(taken(&store, acknowledged(7)), Pushed::Queued(2));
+    for number in [0, 6, 7] {
+        assert_eq!(taken(&store, acknowledged(number)), Pushed::Past);
+    }
+    assert_eq!(taken(&store, acknowledged(8)), Pushed::Queued(3));
+}
+
+/// `MQ-10`.
+#[test]
+fn mq_10_each_life_of_a_disk_hears_all_blocks_once() {
+    let store = MemoryStore::default();
+    let mut id = 0;
+    for life in [0, 1, 5] {
+        for number in [2, 3, 9] {
+            assert_eq!(taken(&store, block(life, number)), Pushed::Queued(id));
+            assert_eq!(taken(&store, block(life, number)), Pushed::Past);
+            id += 1;
+        }
+    }
+    assert_eq!(taken(&store, block(1, 10)), Pushed::Past, "of a life which is over");
+}
+
+/// `MQ-10`.
+#[test]
+fn mq_10_what_waits_when_its_session_ends_is_still_delivered() {
+    let store = MemoryStore::default();
+    let (direction, intent) = blame(0, 0);
+    let step = |txn: &mut dyn Transaction| push(txn, network("a"), direction, &intent, b"first".to_vec());
+    assert_eq!(store.write(step).unwrap().0, Pushed::Queued(0));
+    assert!(forget_in(&store, 0, 200));
+    let waits = store.read(|db| head(db, network("a"), direction)).unwrap();
+    assert_eq!(waits, Some((0, b"first".to_vec())));
 }
 
 #[derive(Clone, Debug)]

@@ -4,9 +4,11 @@ use coordinator_base_chain::{
 };
 use coordinator_core::{Identity, base_chain, cosign, session};
 use coordinator_keys::SecretKey;
-use coordinator_store::MemoryStore;
+use coordinator_message_queue::{Direction, Pushed};
+use coordinator_store::{MemoryStore, Table};
 use processor_messages::{
-    BaseBlock, Bytes, ChainGenesis, EmbeddedKeys, KeyShares, Network, Session, Validator,
+    BaseBlock, Bytes, ChainGenesis, EmbeddedKeys, FromProcessor, KeyShares, Network, Session, Validator,
+    encode, key_gen,
 };
 
 use super::*;
@@ -87,6 +89,34 @@ async fn nothing_is_pruned_while_no_archive_can_be_written_and_all_goes_on_when_
     let file = directory.join(&tombstone.archived.file);
     assert_eq!(fs::metadata(&file).unwrap().len(), tombstone.archived.bytes);
     assert_eq!(read_archive(&file).unwrap().spec.genesis, tombstone.genesis);
+}
+
+#[tokio::test]
+async fn ref_38_what_was_said_of_an_ended_set_is_forgotten_with_it() {
+    // MQ-10, in the steps which prune the set.
+    const INTENTS: Table<(Network, Session, Direction, Vec<u8>), u64> = Table::new("queue/intent_of_session");
+    let (dir, node) = (tempfile::tempdir().unwrap(), with_dropped_set().await);
+    let say = |number: u64| {
+        let (session, mut validator) = (set().session, [0; 32]);
+        validator[..8].copy_from_slice(&number.to_le_bytes());
+        let validator = Validator(validator);
+        let said = FromProcessor::KeyGen(key_gen::FromProcessor::Blame { session, validator });
+        let (network, intent) = (set().network, said.intent(set().network));
+        let push = |txn: &mut dyn coordinator_store::Transaction| {
+            queue::push(txn, network, Direction::FromProcessor, &intent, encode(&said))
+        };
+        node.store.write(push).unwrap().0
+    };
+    let remembered = || node.store.read(|db| INTENTS.scan(db, &(), None, usize::MAX)).unwrap().len();
+    for number in 0..600 {
+        assert_eq!(say(number), Pushed::Queued(number));
+    }
+    assert_eq!(remembered(), 600);
+    let mut task = Retire::new(node.clone(), Sessions::default(), dir.path().to_owned());
+    while task.run_once().await.unwrap() == Progress::Done {}
+    assert_eq!(remembered(), 0);
+    assert!(tombstone(&node).unwrap().pruned, "and so is the set");
+    assert_eq!((say(0), say(9_999)), (Pushed::Past, Pushed::Past));
 }
 
 #[tokio::test]
