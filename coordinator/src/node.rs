@@ -1,6 +1,9 @@
 //! What every task holds: the store, who we are, and how a rule's step is run.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use coordinator_core::{Error, Identity, Notice, Step, halt};
 use coordinator_store::{Store, StoreError};
@@ -11,6 +14,11 @@ use crate::{
     api::metrics::Metrics,
     task::{Health, TaskError, Wake},
 };
+
+/// What the clock says, in seconds since the Unix epoch.
+pub(crate) fn now_unix_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
 
 /// Handles shared by all tasks; clones are of the same.
 #[derive(Clone)]
@@ -39,7 +47,7 @@ impl<S: Store> Node<S> {
     ) -> Result<Option<T>, TaskError> {
         let outcome = self.store.write(|txn| {
             let mut randomness = OsRng;
-            let mut step = Step::new(txn, &self.identity, &mut randomness);
+            let mut step = Step::new(txn, &self.identity, &mut randomness).at(now_unix_secs());
             let value = rule(&mut step)?;
             Ok::<_, Error>((value, step.notices))
         });
@@ -75,7 +83,7 @@ impl<S: Store> Node<S> {
     pub async fn halt(&self, set: ValidatorSet, reason: halt::Reason) -> Result<(), StoreError> {
         let (notices, commit) = self.store.write(|txn| {
             let mut randomness = OsRng;
-            let mut step = Step::new(txn, &self.identity, &mut randomness);
+            let mut step = Step::new(txn, &self.identity, &mut randomness).at(now_unix_secs());
             halt::session(&mut step, set, reason)?;
             Ok::<_, StoreError>(step.notices)
         })?;

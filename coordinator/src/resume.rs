@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
+use coordinator_core::halt;
 pub use coordinator_core::halt::Scope;
-use coordinator_core::{halt, session::status::HaltStatus};
 use coordinator_startup::{Failure, Kind, open_store, store_failure};
 use coordinator_store::{Store, StoreError};
 
@@ -67,8 +67,7 @@ pub async fn resume(data_dir: &Path, scope: Scope) -> Result<String, Failure> {
         let what = format!("{} is not halted", name(scope));
         return Err(refuse("NOT_HALTED", what, format!("halted: {others}")));
     };
-    let HaltStatus { code, detail, .. } = reason.into();
-    Ok(format!("lifted the halt of {}: {code}: {detail}", name(scope)))
+    Ok(format!("lifted the halt of {}: {}: {reason:?}", name(scope), reason.code()))
 }
 
 #[cfg(test)]

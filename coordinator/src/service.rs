@@ -11,7 +11,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use coordinator_base_chain::{BaseChain, ChainError, ClientConfig, Head, RpcClient};
@@ -25,6 +25,7 @@ use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
@@ -278,15 +279,15 @@ impl<C: BaseChain> Service<C> {
         tasks.spawn(cosign::Intake::new(node.clone(), network.clone()));
         tasks.spawn(cosign::Gossip::new(node.clone(), network.clone()));
         tasks.spawn(cosign::Ask::new(node.clone(), network.clone()));
-        tasks.spawn(PublishKeys::new(node.clone(), chain.clone()));
-        tasks.spawn(PublishSlashReports::new(node.clone(), chain.clone()));
         tasks.spawn(Retire::new(node.clone(), sessions.clone(), config.data_dir.join(ARCHIVES)));
         tasks.spawn(Peers::new(node.clone(), chain.clone(), network.clone()));
         if let Some(announce) = Announce::new(node.clone(), chain.clone(), &config.p2p.advertise) {
             tasks.spawn(announce);
         }
         for network in node.identity.networks.clone() {
+            tasks.spawn(PublishKeys::new(node.clone(), chain.clone(), network));
             tasks.spawn(PublishBatches::new(node.clone(), chain.clone(), network));
+            tasks.spawn(PublishSlashReports::new(node.clone(), chain.clone(), network));
             tasks.spawn(processor::Send::new(node.clone(), queue.clone(), network));
             match processor::Receive::new(node.clone(), queue.clone(), network) {
                 Ok(receive) => tasks.spawn(receive),
@@ -392,3 +393,7 @@ pub fn run_to_signal(config: Config) -> Result<(), Failure> {
     let threads = std::thread::available_parallelism().map_or(2, NonZeroUsize::get);
     coordinator_startup::run_to_signal(threads, |shutdown| run(config, shutdown))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

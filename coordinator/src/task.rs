@@ -14,12 +14,12 @@ use std::{
     future::Future,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use coordinator_store::StoreError;
 use futures::FutureExt;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
@@ -101,6 +101,8 @@ pub struct TaskHealth {
     pub running_since: Option<Instant>,
     /// Since when, and why, every call failed.
     pub failing: Option<(Instant, String)>,
+    /// How often it was called.
+    pub calls: u64,
     /// How often it panicked.
     pub panics: u64,
 }
@@ -139,9 +141,17 @@ impl Health {
             last_progress: now,
             running_since: None,
             failing: None,
+            calls: 0,
             panics: 0,
         };
         update(self.lock().entry(name.to_owned()).or_insert_with(fresh));
+    }
+
+    fn called(&self, name: &str) {
+        self.update(name, |health| {
+            health.running_since = Some(Instant::now());
+            health.calls = health.calls.saturating_add(1);
+        });
     }
 
     fn returned(&self, name: &str, result: &Result<Progress, TaskError>) {
@@ -181,7 +191,7 @@ pub async fn run(
     let mut retry = FIRST_RETRY;
     while !*shutdown.borrow() {
         changes.borrow_and_update();
-        health.update(&name, |health| health.running_since = Some(Instant::now()));
+        health.called(&name);
         let call = AssertUnwindSafe(task.run_once()).catch_unwind();
         let returned = tokio::select! {
             returned = call => returned,
@@ -213,8 +223,9 @@ pub async fn run(
                 if retry == FIRST_RETRY {
                     tracing::warn!(task = name, error, "a task failed and is tried again");
                 }
+                let wait = Wait::Fixed(retry);
                 retry = LAST_RETRY.min(retry.saturating_mul(2));
-                Wait::Fixed(retry)
+                wait
             }
             Err(TaskError::Store(error)) => return Err(error),
         };

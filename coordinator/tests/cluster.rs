@@ -558,13 +558,10 @@ async fn a_set_which_handed_over_reports_is_archived_and_pruned() {
     assert_eq!((&retired["genesis"], &retired["reported"]), (&genesis.as_str().into(), &true.into()));
     assert_eq!(validators.get(1, "/readyz").await.0, 200);
     let (_, metrics) = validators.get(1, "/metrics").await;
-    for name in [
-        "coord_slash_report_deadline_seconds",
-        "coord_handover_blocked_batches",
-        "coord_batch_signed_unpublished",
-    ] {
+    for name in ["coord_handover_blocked_batches", "coord_batch_signed_unpublished"] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
+    assert!(!metrics.contains("bitcoin/0"), "a series of an ended set in {metrics}");
     for index in 0..4 {
         let directory = validators.dir.path().join(index.to_string()).join("data").join(ARCHIVES);
         let archive = read_archive(&directory.join("bitcoin-0.archive")).unwrap();

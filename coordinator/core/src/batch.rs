@@ -326,7 +326,7 @@ fn check_signed(
         return Ok(Err("a signed batch of a session without keys"));
     };
     let expected = EXPECTED.get(step.txn, &(set.network, batch.id))?;
-    if expected.is_none_or(|e| e.hash != hash_of(&encode(batch))) {
+    if expected.is_none_or(|e| (e.session != set.session) || (e.hash != hash_of(&encode(batch)))) {
         return Ok(Err("a signed batch which the processor did not make"));
     }
     let message = signing::batch_message(step.me.chain, batch);
@@ -334,6 +334,19 @@ fn check_signed(
         return Ok(Err("a signed batch whose signature does not verify"));
     }
     Ok(Ok(()))
+}
+
+/// The signed batch which the base chain takes next; `None` if there is none, or if its session or the network is
+/// halted (`COORD-9`).
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn to_submit(db: &(impl Read + ?Sized), network: Network) -> Result<Option<SignedBatch>, StoreError> {
+    let Some(signed) = outbox::batch(db, network, progress(db, network)?.executed)? else { return Ok(None) };
+    // What was not executed is not forgotten either.
+    let Some(expected) = EXPECTED.get(db, &(network, signed.batch.id))? else { return Ok(None) };
+    let set = ValidatorSet { network, session: expected.session };
+    Ok(halt::of_session(db, set)?.is_none().then_some(signed))
 }
 
 /// Blake2b-256 of an encoded batch.

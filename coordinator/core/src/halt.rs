@@ -11,9 +11,18 @@ use processor_messages::{BaseBlock, BaseBlockHash, BatchId, Network, Session, Va
 
 use crate::{Notice, Step, cosign, notice::Event, session as sessions};
 
-const SESSIONS: Table<ValidatorSet, Reason> = Table::new("halt/session");
-const NETWORKS: Table<Network, Reason> = Table::new("halt/network");
-const BASE_CHAIN: Table<(), Reason> = Table::new("halt/base_chain");
+const SESSIONS: Table<ValidatorSet, Halted> = Table::new("halt/session");
+const NETWORKS: Table<Network, Halted> = Table::new("halt/network");
+const BASE_CHAIN: Table<(), Halted> = Table::new("halt/base_chain");
+
+/// What is recorded of a halt.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Halted {
+    /// Why.
+    pub reason: Reason,
+    /// When, in seconds since the Unix epoch, by this node's clock.
+    pub at_unix_secs: u64,
+}
 
 /// A set which cosigned another block of the base chain than ours.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -110,22 +119,33 @@ impl Reason {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::BatchMismatch { .. } => {
-                "compare the processor's view of the network with other validators'; if theirs is the executed one, rebuild the processor's"
+                "compare the processor's view of the network with other validators'; if theirs is the executed one, rebuild the processor's; then stop the coordinator and run `coordinator resume --network`"
             }
-            Self::BatchGap { .. } | Self::BatchSession { .. } => {
-                "restore the processor's data directory, or rebuild it from the network"
+            Self::BatchGap { .. } => {
+                "the processor left a batch out: restore its data directory, or rebuild it from the network; then stop the coordinator and run `coordinator resume --network`"
+            }
+            Self::BatchSession { .. } => {
+                "the processor went back to a former session: restore its data directory, or rebuild it from the network; then stop the coordinator and run `coordinator resume --network`"
             }
             Self::KeyPairMismatch { .. } => {
-                "the processor computed another key than t of the set; compare versions, then rebuild the processor"
+                "the processor computed another key than t of the set: compare versions, and rebuild the processor; then stop the coordinator and run `coordinator resume --session`"
             }
             Self::ThresholdLost { .. } => "the set cannot sign any more; the base chain drops or replaces it",
-            Self::TributaryHalted { .. } => "compare versions and the base-chain node with other validators'",
-            Self::Internal { .. } => "report the recorded state to the developers",
+            Self::TributaryHalted { .. } => {
+                "compare versions and the base-chain node with other validators'; then stop the coordinator and run `coordinator resume --session`"
+            }
+            Self::Internal { .. } => {
+                "report the recorded state to the developers; once the coordinator is stopped, `coordinator resume --session` tries again"
+            }
             Self::CosignConflict { .. } => {
                 "compare the block's hash with other validators' nodes; connect to a node of the right chain, or, if ours is right, stop the coordinator and run `coordinator resume --base-chain`, or of a testnet `orchestration node resume --base-chain`"
             }
         }
     }
+}
+
+fn halted_now(step: &Step<'_>, reason: &Reason) -> Halted {
+    Halted { reason: reason.clone(), at_unix_secs: step.now_unix_secs }
 }
 
 /// Records that a session is halted; the first reason stays.
@@ -134,7 +154,8 @@ impl Reason {
 /// [`StoreError`] of the store.
 pub fn session(step: &mut Step<'_>, set: ValidatorSet, reason: Reason) -> Result<(), StoreError> {
     if SESSIONS.get(step.txn, &set)?.is_none() {
-        SESSIONS.put(step.txn, &set, &reason);
+        let halted = halted_now(step, &reason);
+        SESSIONS.put(step.txn, &set, &halted);
         step.notice(Notice::of_set(set, Event::Halted { reason }));
     }
     Ok(())
@@ -146,7 +167,8 @@ pub fn session(step: &mut Step<'_>, set: ValidatorSet, reason: Reason) -> Result
 /// [`StoreError`] of the store.
 pub fn network(step: &mut Step<'_>, network: Network, reason: Reason) -> Result<(), StoreError> {
     if NETWORKS.get(step.txn, &network)?.is_none() {
-        NETWORKS.put(step.txn, &network, &reason);
+        let halted = halted_now(step, &reason);
+        NETWORKS.put(step.txn, &network, &halted);
         step.notice(Notice::of_network(network, Event::Halted { reason }));
     }
     Ok(())
@@ -157,7 +179,7 @@ pub fn network(step: &mut Step<'_>, network: Network, reason: Reason) -> Result<
 /// # Errors
 /// [`StoreError`] of the store.
 pub fn of_network(db: &(impl Read + ?Sized), network: Network) -> Result<Option<Reason>, StoreError> {
-    NETWORKS.get(db, &network)
+    Ok(record(db, Scope::Network(network))?.map(|halted| halted.reason))
 }
 
 /// Why a session is halted, by itself or with its network.
@@ -165,7 +187,7 @@ pub fn of_network(db: &(impl Read + ?Sized), network: Network) -> Result<Option<
 /// # Errors
 /// [`StoreError`] of the store.
 pub fn of_session(db: &(impl Read + ?Sized), set: ValidatorSet) -> Result<Option<Reason>, StoreError> {
-    Ok(SESSIONS.get(db, &set)?.or(of_network(db, set.network)?))
+    Ok(record(db, Scope::Session(set))?.map(|halted| halted.reason))
 }
 
 /// Records that no further block of the base chain is acted on; the first reason stays.
@@ -174,7 +196,8 @@ pub fn of_session(db: &(impl Read + ?Sized), set: ValidatorSet) -> Result<Option
 /// [`StoreError`] of the store.
 pub fn base_chain(step: &mut Step<'_>, reason: Reason) -> Result<(), StoreError> {
     if BASE_CHAIN.get(step.txn, &())?.is_none() {
-        BASE_CHAIN.put(step.txn, &(), &reason);
+        let halted = halted_now(step, &reason);
+        BASE_CHAIN.put(step.txn, &(), &halted);
         step.notice(Notice::of_chain(Event::Halted { reason }));
     }
     Ok(())
@@ -185,7 +208,7 @@ pub fn base_chain(step: &mut Step<'_>, reason: Reason) -> Result<(), StoreError>
 /// # Errors
 /// [`StoreError`] of the store.
 pub fn of_base_chain(db: &(impl Read + ?Sized)) -> Result<Option<Reason>, StoreError> {
-    BASE_CHAIN.get(db, &())
+    Ok(record(db, Scope::BaseChain)?.map(|halted| halted.reason))
 }
 
 /// What a halt stops.
@@ -199,15 +222,28 @@ pub enum Scope {
     Session(ValidatorSet),
 }
 
+/// What is recorded of the halt there; of a session's, by itself or with its network.
+///
+/// # Errors
+/// [`StoreError`] of the store.
+pub fn record(db: &(impl Read + ?Sized), scope: Scope) -> Result<Option<Halted>, StoreError> {
+    match scope {
+        Scope::BaseChain => BASE_CHAIN.get(db, &()),
+        Scope::Network(network) => NETWORKS.get(db, &network),
+        Scope::Session(set) => Ok(SESSIONS.get(db, &set)?.or(NETWORKS.get(db, &set.network)?)),
+    }
+}
+
 /// Everything which is halted, with the recorded reasons; at most `limit` networks and as many sessions.
 ///
 /// # Errors
 /// [`StoreError`] of the store.
 pub fn all(db: &(impl Read + ?Sized), limit: usize) -> Result<Vec<(Scope, Reason)>, StoreError> {
-    let chain = BASE_CHAIN.get(db, &())?.map(|reason| (Scope::BaseChain, reason));
-    let networks = NETWORKS.scan(db, &(), None, limit)?.into_iter().map(|(n, r)| (Scope::Network(n), r));
-    let sessions = SESSIONS.scan(db, &(), None, limit)?.into_iter().map(|(s, r)| (Scope::Session(s), r));
-    Ok(chain.into_iter().chain(networks).chain(sessions).collect())
+    let chain = BASE_CHAIN.get(db, &())?.map(|halted| (Scope::BaseChain, halted));
+    let networks = NETWORKS.scan(db, &(), None, limit)?.into_iter().map(|(n, h)| (Scope::Network(n), h));
+    let sessions = SESSIONS.scan(db, &(), None, limit)?.into_iter().map(|(s, h)| (Scope::Session(s), h));
+    let all = chain.into_iter().chain(networks).chain(sessions);
+    Ok(all.map(|(scope, halted)| (scope, halted.reason)).collect())
 }
 
 /// An operator decided to go on (`COORD-19`). Returns the reason which was recorded; `None`, and nothing changes, if
@@ -216,14 +252,11 @@ pub fn all(db: &(impl Read + ?Sized), limit: usize) -> Result<Vec<(Scope, Reason
 /// # Errors
 /// [`StoreError`] of the store.
 pub fn lift(txn: &mut dyn Transaction, scope: Scope) -> Result<Option<Reason>, StoreError> {
-    let reason = match scope {
-        Scope::BaseChain => BASE_CHAIN.get(txn, &())?,
-        Scope::Network(network) => NETWORKS.get(txn, &network)?,
+    let halted = match scope {
         Scope::Session(set) => SESSIONS.get(txn, &set)?,
+        Scope::BaseChain | Scope::Network(_) => record(txn, scope)?,
     };
-    if reason.is_none() {
-        return Ok(None);
-    }
+    let Some(Halted { reason, .. }) = halted else { return Ok(None) };
     match scope {
         Scope::BaseChain => {
             BASE_CHAIN.delete(txn, &());
@@ -238,5 +271,5 @@ pub fn lift(txn: &mut dyn Transaction, scope: Scope) -> Result<Option<Reason>, S
             }
         }
     }
-    Ok(reason)
+    Ok(Some(reason))
 }

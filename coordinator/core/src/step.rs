@@ -1,4 +1,4 @@
-//! What every rule is given: the transaction, who we are, what time it is not.
+//! What every rule is given: the transaction, and who we are; what time it is for records alone.
 
 use coordinator_keys::SecretKey;
 use coordinator_store::Transaction;
@@ -36,6 +36,8 @@ pub struct Step<'a> {
     pub me: &'a Identity,
     /// For nonces; drawn from only where a value is stored in the same step.
     pub randomness: &'a mut dyn Randomness,
+    /// Seconds since the Unix epoch, for what an operator reads: no rule decides by it. 0 unless the shell says it.
+    pub now_unix_secs: u64,
     /// What was decided, for the log: never read by a rule.
     pub notices: Vec<Notice>,
 }
@@ -43,7 +45,13 @@ pub struct Step<'a> {
 impl<'a> Step<'a> {
     /// Begins a step.
     pub fn new(txn: &'a mut dyn Transaction, me: &'a Identity, randomness: &'a mut dyn Randomness) -> Self {
-        Self { txn, me, randomness, notices: Vec::new() }
+        Self { txn, me, randomness, now_unix_secs: 0, notices: Vec::new() }
+    }
+
+    /// The same step at this time.
+    #[must_use]
+    pub fn at(self, now_unix_secs: u64) -> Self {
+        Self { now_unix_secs, ..self }
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {

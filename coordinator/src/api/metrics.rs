@@ -1,10 +1,14 @@
-//! Prometheus metrics: gauges are read off the status at each scrape, counters count decisions.
+//! Prometheus metrics: counters count decisions, and everything else is read off the status at each scrape.
+//!
+//! What is read off goes into a recorder of that scrape alone: of a set, network or task which is no more no series is
+//! left.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use coordinator_core::{cosign::status::CosignStatus, notice::Event, session::status::Stage};
 use metrics::{counter, gauge, with_local_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use tokio::time::Instant;
 
 use super::status::{NetworkStatus, SetStatus, Status};
 use crate::task::TaskHealth;
@@ -37,23 +41,14 @@ impl Metrics {
         });
     }
 
-    /// Sets every gauge, and renders everything.
+    /// Renders what was counted, and everything that the status says.
     pub fn render(&self, status: &Status, tasks: &BTreeMap<String, TaskHealth>) -> String {
-        with_local_recorder(&*self.0, || {
-            gauge!("coord_build_info", "version" => status.version).set(1.0);
-            gauge!("coord_chain_head").set(whole(status.base_chain.head.0));
-            let scanned = status.base_chain.next_block.0.saturating_sub(1);
-            gauge!("coord_chain_scanned").set(whole(scanned));
-            gauge!("coord_chain_lag_blocks").set(whole(status.base_chain.head.0.saturating_sub(scanned)));
+        let scrape = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&scrape, || {
+            process_gauges(status);
             cosign_gauges(&status.cosign);
-            let held = status.base_chain.held_secs.unwrap_or(0);
-            gauge!("coord_chain_held_seconds").set(whole(held));
-            gauge!("coord_ready").set(f64::from(u8::from(status.ready)));
             status.sets.iter().for_each(set_gauges);
             status.networks.iter().for_each(network_gauges);
-            for retired in &status.retired {
-                gauge!("coord_slash_report_deadline_seconds", "set" => retired.set.clone()).set(0.0);
-            }
             for (reason, count) in &status.peers_refused {
                 counter!("coord_p2p_rejected_total", "reason" => *reason).absolute(*count);
             }
@@ -61,14 +56,25 @@ impl Metrics {
                 task_gauges(task, health);
             }
         });
-        self.0.handle().render()
+        self.0.handle().render() + &scrape.handle().render()
     }
+}
+
+fn process_gauges(status: &Status) {
+    gauge!("coord_build_info", "version" => status.version).set(1.0);
+    gauge!("coord_ready").set(f64::from(u8::from(status.ready)));
+    let (chain, scanned) = (&status.base_chain, status.base_chain.next_block.0.saturating_sub(1));
+    gauge!("coord_chain_head").set(whole(chain.head.0));
+    gauge!("coord_chain_scanned").set(whole(scanned));
+    gauge!("coord_chain_lag_blocks").set(whole(chain.head.0.saturating_sub(scanned)));
+    gauge!("coord_chain_held_seconds").set(whole(chain.held_secs.unwrap_or(0)));
 }
 
 fn task_gauges(task: &str, health: &TaskHealth) {
     let now = Instant::now();
     let idle = now.saturating_duration_since(health.last_progress);
     gauge!("coord_task_last_progress_seconds", "task" => task.to_owned()).set(idle.as_secs_f64());
+    counter!("coord_task_calls_total", "task" => task.to_owned()).absolute(health.calls);
     counter!("coord_task_restarts_total", "task" => task.to_owned()).absolute(health.panics);
     let well = health.problem(now).is_none();
     gauge!("coord_health_check", "name" => task.to_owned()).set(f64::from(u8::from(well)));

@@ -59,3 +59,7 @@ async fn scrape<S: Store>(State(sources): State<Arc<Sources<S>>>) -> Response {
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -2,13 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use coordinator_core::{
     base_chain, batch,
     cosign::{self, Hold, status::CosignStatus},
-    feed, halt, outbox,
+    feed,
+    halt::{self, Halted, Scope},
+    outbox,
     session::{
         self, Life, retire,
         status::{HaltStatus, RetiredStatus, SessionStatus},
@@ -18,9 +20,15 @@ use coordinator_message_queue::{Direction, MessageQueue};
 use coordinator_store::{Read, Store, StoreError};
 use processor_messages::{BaseBlock, BatchId, Network, Session, TributaryBlock, Validator};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::metrics::Metrics;
-use crate::{base_chain::FollowState, node::Node, session::Sessions, task::TaskHealth};
+use crate::{
+    base_chain::FollowState,
+    node::{Node, now_unix_secs},
+    session::Sessions,
+    task::TaskHealth,
+};
 
 /// Sets, and signed batches of a network, which are shown.
 const MAX_SHOWN: usize = 1_024;
@@ -182,6 +190,16 @@ pub struct PeerStatus {
     pub bytes_out: u64,
 }
 
+fn halt_problem(check: String, halted: &Halted) -> Problem {
+    let reason = &halted.reason;
+    Problem {
+        check,
+        since_secs: now_unix_secs().saturating_sub(halted.at_unix_secs),
+        what: format!("{}: {reason:?}", reason.code()),
+        remedy: reason.remedy().to_owned(),
+    }
+}
+
 /// Where the status comes from.
 pub struct Sources<S: Store> {
     /// Store, tasks, metrics.
@@ -251,23 +269,17 @@ impl<S: Store> Sources<S> {
     }
 
     fn halts(&self) -> Result<Vec<Problem>, StoreError> {
-        let since_secs = self.started.elapsed().as_secs();
-        let problem = |check: String, reason: halt::Reason| Problem {
-            check,
-            since_secs,
-            what: format!("{}: {reason:?}", reason.code()),
-            remedy: reason.remedy().to_owned(),
-        };
         self.node.store.read(|db| {
-            let mut problems = Vec::new();
-            problems.extend(halt::of_base_chain(db)?.map(|r| problem("base_chain".to_owned(), r)));
+            let mut scopes = vec![("base_chain".to_owned(), Scope::BaseChain)];
             for record in session::all(db, MAX_SHOWN)?.iter().filter(|r| r.life == Life::Active) {
                 let set = record.spec.set();
-                problems.extend(halt::of_session(db, set)?.map(|r| problem(format!("session/{set}"), r)));
+                scopes.push((format!("session/{set}"), Scope::Session(set)));
             }
-            for network in self.queue.networks() {
-                let halted = halt::of_network(db, network)?;
-                problems.extend(halted.map(|r| problem(format!("network/{network}"), r)));
+            scopes
+                .extend(self.queue.networks().map(|name| (format!("network/{name}"), Scope::Network(name))));
+            let mut problems = Vec::new();
+            for (check, scope) in scopes {
+                problems.extend(halt::record(db, scope)?.map(|halted| halt_problem(check, &halted)));
             }
             Ok(problems)
         })
@@ -360,7 +372,7 @@ impl<S: Store> Sources<S> {
                     to_processor: outbox::messages(db, network)?.saturating_add(queued.messages()),
                     from_processor: received.messages(),
                     processor_took: queued.first,
-                    halted: halt::of_network(db, network)?.map(HaltStatus::from),
+                    halted: halt::record(db, Scope::Network(network))?.map(HaltStatus::from),
                 })
             })?);
         }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use coordinator_base_chain::{BaseChain, Block};
@@ -13,6 +13,7 @@ use coordinator_core::{
 };
 use coordinator_store::Store;
 use processor_messages::BaseBlock;
+use tokio::time::Instant;
 
 use super::retry;
 use crate::{

@@ -12,9 +12,10 @@ pub use publish_batches::PublishBatches;
 pub use publish_keys::PublishKeys;
 pub use publish_slash_report::PublishSlashReports;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator_base_chain::{BaseChain, ChainError, Transaction, TransactionHash};
+use tokio::time::{Instant, timeout};
 
 use crate::task::TaskError;
 
@@ -22,6 +23,8 @@ use crate::task::TaskError;
 const RESUBMIT: Duration = Duration::from_secs(10);
 /// How soon a transaction is submitted again which was refused only for now.
 const RESUBMIT_REFUSED: Duration = Duration::from_secs(1);
+/// How long the base chain may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Submits transactions, each again after a while as long as it stays wanted.
 #[derive(Debug, Default)]
@@ -43,7 +46,10 @@ impl Submitter {
         if repeated && self.last.is_some_and(|(_, due)| Instant::now() < due) {
             return Ok(false);
         }
-        let answer = chain.submit(transaction).await;
+        let Ok(answer) = timeout(PATIENCE, chain.submit(transaction)).await else {
+            self.last = None;
+            return Err(TaskError::Retry(format!("the base chain does not answer within {PATIENCE:?}")));
+        };
         self.last = Some((hash, Instant::now() + RESUBMIT));
         match answer {
             Ok(_) => {
@@ -70,3 +76,7 @@ impl Submitter {
 fn retry(error: &ChainError) -> TaskError {
     TaskError::Retry(error.to_string())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests;

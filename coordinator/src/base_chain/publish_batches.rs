@@ -1,7 +1,7 @@
 //! Submits a network's signed batches in order: the one which the base chain takes next.
 
 use coordinator_base_chain::{BaseChain, Transaction};
-use coordinator_core::{batch, halt, outbox};
+use coordinator_core::batch;
 use coordinator_store::Store;
 use processor_messages::Network;
 
@@ -32,14 +32,7 @@ impl<S: Store, C: BaseChain> Task for PublishBatches<S, C> {
     }
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
-        let network = self.network;
-        let next = self.node.store.read(|db| {
-            if halt::of_network(db, network)?.is_some() {
-                return Ok(None);
-            }
-            let next = batch::progress(db, network)?.executed;
-            outbox::batch(db, network, next)
-        })?;
+        let next = self.node.store.read(|db| batch::to_submit(db, self.network))?;
         if let Some(signed) = next {
             self.submitter.submit(&self.chain, &Transaction::ExecuteBatch(signed), "batch").await?;
         }

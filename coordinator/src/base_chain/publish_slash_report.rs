@@ -1,11 +1,11 @@
-//! Submits signed slash reports until the base chain says that their sets are retired.
+//! Submits a network's signed slash reports until the base chain says that their sets are retired.
 
 use std::collections::BTreeMap;
 
 use coordinator_base_chain::{BaseChain, Transaction};
 use coordinator_core::outbox;
 use coordinator_store::Store;
-use processor_messages::ValidatorSet;
+use processor_messages::{Network, ValidatorSet};
 
 use super::Submitter;
 use crate::{
@@ -13,30 +13,32 @@ use crate::{
     task::{Progress, Task, TaskError},
 };
 
-/// Sets looked at in one call.
-const MAX_SETS: usize = 64;
+/// Sets looked at in one call, of all networks together.
+const MAX_SETS: usize = 1_024;
 
-/// The task.
+/// The task of one network.
 pub struct PublishSlashReports<S, C> {
     node: Node<S>,
     chain: C,
+    network: Network,
     submitters: BTreeMap<ValidatorSet, Submitter>,
 }
 
 impl<S: Store, C: BaseChain> PublishSlashReports<S, C> {
-    /// Submits to `chain`.
-    pub fn new(node: Node<S>, chain: C) -> Self {
-        Self { node, chain, submitters: BTreeMap::new() }
+    /// Submits those of `network` to `chain`.
+    pub fn new(node: Node<S>, chain: C, network: Network) -> Self {
+        Self { node, chain, network, submitters: BTreeMap::new() }
     }
 }
 
 impl<S: Store, C: BaseChain> Task for PublishSlashReports<S, C> {
     fn name(&self) -> String {
-        "base_chain/publish_slash_report".to_owned()
+        format!("base_chain/publish_slash_report/{}", self.network)
     }
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
-        let waiting = self.node.store.read(|db| outbox::slash_reports(db, MAX_SETS))?;
+        let mut waiting = self.node.store.read(|db| outbox::slash_reports(db, MAX_SETS))?;
+        waiting.retain(|report| report.set.network == self.network);
         self.submitters.retain(|set, _| waiting.iter().any(|report| report.set == *set));
         for report in waiting {
             let submitter = self.submitters.entry(report.set).or_default();

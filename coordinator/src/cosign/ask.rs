@@ -1,12 +1,13 @@
 //! Asks one peer after another for cosigns while we lack any: after a start, after a message was lost, or when we
 //! were behind when it came.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator_core::cosign;
 use coordinator_p2p::{Handle, P2pError};
 use coordinator_store::Store;
 use processor_messages::{Validator, encode};
+use tokio::time::Instant;
 
 use super::{absorb, retry};
 use crate::{

@@ -1,11 +1,12 @@
 //! Tells everybody the latest cosigns: at once what our processors completed, and all of them each minute.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use coordinator_core::cosign;
 use coordinator_p2p::{Handle, P2pError};
 use coordinator_store::Store;
 use processor_messages::{BaseBlock, Network, encode};
+use tokio::time::Instant;
 
 use super::retry;
 use crate::{

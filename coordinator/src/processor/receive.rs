@@ -8,7 +8,7 @@ use rand_core::OsRng;
 use tokio::sync::watch;
 
 use crate::{
-    node::Node,
+    node::{Node, now_unix_secs},
     task::{Progress, Task, TaskError},
 };
 
@@ -33,7 +33,7 @@ impl<S: Store> Receive<S> {
     fn handle_next(&self) -> Result<Option<Handled<S>>, Failed> {
         self.queue.receive(self.network, |txn, message| {
             let mut randomness = OsRng;
-            let mut step = Step::new(txn, &self.node.identity, &mut randomness);
+            let mut step = Step::new(txn, &self.node.identity, &mut randomness).at(now_unix_secs());
             processor::apply(&mut step, self.network, message)?;
             Ok(step.notices)
         })

@@ -3,6 +3,7 @@
 //! ```text
 //! sets in the store ─┬─ active, not running ─▶ driver opened ─▶ the service spawns its tasks
 //!                    ├─ over, running       ─▶ stopped
+//!                    ├─ halted, running     ─▶ stopped (COORD-9)
 //!                    └─ its driver halted   ─▶ the session is halted, with the driver's reason
 //! ```
 
@@ -218,8 +219,9 @@ impl<S: Store> Task for Open<S> {
             let done = match (record.life, running) {
                 (Life::Active, false) if !halted => self.open(&record).await?,
                 (Life::Active, true) if !halted => self.check(set).await?,
-                (Life::Active, _) => Progress::Idle,
-                (Life::Dropped | Life::Retired, _) => self.close(set).await,
+                (Life::Active, false) => Progress::Idle,
+                // Halted, or over.
+                (Life::Active, true) | (Life::Dropped | Life::Retired, _) => self.close(set).await,
             };
             if done == Progress::Done {
                 return Ok(Progress::Done);

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use coordinator_base_chain::BaseChain;
@@ -14,6 +14,7 @@ use coordinator_core::{
 use coordinator_p2p::Handle;
 use coordinator_store::Store;
 use processor_messages::Validator;
+use tokio::time::Instant;
 
 use crate::{
     node::Node,
@@ -22,6 +23,12 @@ use crate::{
 
 /// Sets looked at.
 const MAX_SETS: usize = 1_024;
+/// How soon the base chain is asked again where a validator is who registered nothing; doubled each time.
+const SOON: Duration = Duration::from_secs(1);
+/// How often it is asked at least while there is such a validator.
+const LATER: Duration = Duration::from_secs(10);
+/// How often it is asked otherwise.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// The task.
 pub struct Peers<S, C> {
@@ -30,12 +37,13 @@ pub struct Peers<S, C> {
     network: Handle,
     last: Option<BTreeMap<Validator, Vec<String>>>,
     asked: Option<Instant>,
+    pace: Duration,
 }
 
 impl<S: Store, C: BaseChain> Peers<S, C> {
     /// Keeps the allow-list of `network`.
     pub fn new(node: Node<S>, chain: C, network: Handle) -> Self {
-        Self { node, chain, network, last: None, asked: None }
+        Self { node, chain, network, last: None, asked: None, pace: SOON }
     }
 
     fn wanted(&self) -> Result<BTreeSet<Validator>, TaskError> {
@@ -51,6 +59,15 @@ impl<S: Store, C: BaseChain> Peers<S, C> {
     }
 }
 
+/// How soon the base chain is asked again, given how soon it was last.
+fn pace(last: Duration, lacks: bool, changed: bool) -> Duration {
+    match (lacks, changed) {
+        (false, _) => AGAIN,
+        (true, true) => SOON,
+        (true, false) => LATER.min(last.saturating_mul(2)),
+    }
+}
+
 impl<S: Store, C: BaseChain> Task for Peers<S, C> {
     fn name(&self) -> String {
         "session/peers".to_owned()
@@ -59,7 +76,7 @@ impl<S: Store, C: BaseChain> Task for Peers<S, C> {
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
         let wanted = self.wanted()?;
         let same = self.last.as_ref().is_some_and(|last| last.keys().eq(wanted.iter()));
-        if same && self.asked.is_some_and(|asked| asked.elapsed() < self.longest_wait()) {
+        if same && self.asked.is_some_and(|asked| asked.elapsed() < self.pace) {
             return Ok(Progress::Idle);
         }
         self.asked = Some(Instant::now());
@@ -72,7 +89,11 @@ impl<S: Store, C: BaseChain> Task for Peers<S, C> {
                 *addresses = info.addresses.iter().filter_map(|bytes| text(bytes)).collect();
             }
         }
-        if self.last.as_ref() != Some(&peers) {
+        // A young set's members register their addresses about when it is declared.
+        let lacks = peers.values().any(Vec::is_empty);
+        let changed = self.last.as_ref() != Some(&peers);
+        self.pace = pace(self.pace, lacks, changed);
+        if changed {
             let list = peers.clone().into_iter().collect();
             self.network.set_peers(list).await.map_err(|e| TaskError::Retry(e.to_string()))?;
             tracing::info!(validators = peers.len(), "the allow-list of peers changed");
@@ -82,8 +103,6 @@ impl<S: Store, C: BaseChain> Task for Peers<S, C> {
     }
 
     fn longest_wait(&self) -> Duration {
-        // A young set's members register their addresses about when it is declared.
-        let all = self.last.as_ref().is_some_and(|l| !l.is_empty() && l.values().all(|a| !a.is_empty()));
-        Duration::from_secs(if all { 30 } else { 1 })
+        self.pace
     }
 }

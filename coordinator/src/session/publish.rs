@@ -76,7 +76,8 @@ pub fn is_due(db: &dyn Read, genesis: Genesis) -> Result<bool, StoreError> {
     Ok(waits)
 }
 
-/// What is due on the tributary of a set, as its inputs, in the step which takes it from where it waits.
+/// What is due on the tributary of a set, as its inputs, in the step which takes it from where it waits; nothing
+/// if the session is halted (`COORD-9`).
 ///
 /// # Errors
 /// [`StoreError`] of the store.
@@ -86,13 +87,13 @@ pub fn due_inputs(
     me: Validator,
 ) -> Result<Vec<ChainInput>, StoreError> {
     let mut inputs = Vec::new();
+    if halt::of_session(txn, set)?.is_some() {
+        return Ok(inputs);
+    }
     for kind in PROVIDED_KINDS {
         let next = u64::from(chain::provided_count(txn, genesis, kind)?);
         let rows = own::provided(txn, genesis, kind, next, MAX_AT_ONCE)?;
         inputs.extend(rows.into_iter().filter_map(|payload| provide(kind, payload)));
-    }
-    if halt::of_session(txn, set)?.is_some() {
-        return Ok(inputs);
     }
     if slash::record(txn, genesis, me)?.fatal.is_some() {
         // Of no effect, whoever orders it: what waited when we were slashed is dropped.

@@ -72,7 +72,7 @@ pub struct ConflictStatus {
 pub fn read(db: &(impl Read + ?Sized)) -> Result<CosignStatus, StoreError> {
     let era = gate::era(db)?;
     let cosigners = facts::cosigners(db, era)?;
-    let (total, halted) = (gate::total(&cosigners), halt::of_base_chain(db)?);
+    let (total, halted) = (gate::total(&cosigners), halt::record(db, halt::Scope::BaseChain)?);
     let next = base_chain::next_block(db)?;
     let intended = facts::state(db)?.window.last;
     let code = match &halted {

@@ -69,10 +69,10 @@ pub fn apply(step: &mut Step<'_>, set: ValidatorSet, block: &OrderedBlock) -> Re
     if halt::of_session(step.txn, set)?.is_some() {
         return Ok(Applied::Ended);
     }
-    let Step { txn, me, randomness, notices } = step;
+    let Step { txn, me, randomness, now_unix_secs, notices } = step;
     let genesis = record.spec.genesis;
     let advance = CURSOR.advance(*txn, &genesis, (block.number, block), |txn, block| {
-        let mut inner = Step::new(txn, me, *randomness);
+        let mut inner = Step::new(txn, me, *randomness).at(*now_unix_secs);
         apply_next(&mut inner, &record.spec, block)?;
         notices.append(&mut inner.notices);
         Ok::<_, Error>(())

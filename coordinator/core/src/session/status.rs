@@ -148,15 +148,17 @@ pub struct ReportStatus {
 pub struct HaltStatus {
     /// Stable code.
     pub code: &'static str,
+    /// When, in seconds since the Unix epoch.
+    pub at_unix_secs: u64,
     /// The evidence.
     pub detail: String,
     /// What to do.
     pub remedy: &'static str,
 }
 
-impl From<halt::Reason> for HaltStatus {
-    fn from(reason: halt::Reason) -> Self {
-        Self { code: reason.code(), detail: format!("{reason:?}"), remedy: reason.remedy() }
+impl From<halt::Halted> for HaltStatus {
+    fn from(halt::Halted { reason, at_unix_secs }: halt::Halted) -> Self {
+        Self { code: reason.code(), at_unix_secs, detail: format!("{reason:?}"), remedy: reason.remedy() }
     }
 }
 
@@ -168,7 +170,7 @@ pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStat
     let spec = &record.spec;
     let confirmation = accumulate::topic(db, spec.genesis, Topic::Confirmation)?.unwrap_or_default();
     let participated = relay::participated(db, spec)?;
-    let halted = halt::of_session(db, spec.set())?;
+    let halted = halt::record(db, halt::Scope::Session(spec.set()))?;
     let stage = stage(db, record, &participated, &confirmation)?;
     let (having, expected) = present(spec, stage, &participated, &confirmation);
     let missing = expected.iter().filter(|i| !having.contains(i)).filter_map(|i| spec.validator(*i));

@@ -114,7 +114,8 @@ fn every_slot_is_of_one_payload_only_and_fits_the_tributary() {
 }
 
 #[test]
-fn a_transaction_of_a_non_member_is_dropped() {
+fn ref_01_a_transaction_of_a_non_member_is_dropped() {
+    // SIGN-3: nobody is slashed for it, and nobody stops.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
     let payload = Signed::SlashReport(List::default());
     let signed =
@@ -126,7 +127,10 @@ fn a_transaction_of_a_non_member_is_dropped() {
         ..OrderedBlock::default()
     };
     for node in &mut cluster.nodes {
-        node.step(|step| session::apply(step, set(), &block)).unwrap();
+        let applied = node.step(|step| session::apply(step, set(), &block)).unwrap();
+        assert_eq!(applied, session::Applied::Done);
+        let status = super::cluster::status(node);
+        assert!(status.slashed.is_empty() && status.halted.is_none(), "{status:?}");
     }
     cluster.assert_agreement();
 }
