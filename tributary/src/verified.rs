@@ -104,7 +104,9 @@ impl Verified {
         let claims: Vec<_> = senders.iter().flat_map(|(_, messages)| messages.iter().flatten()).collect();
         self.count(claims.len());
         if are_all_true(&claims.iter().map(|(_, claim)| claim).collect::<Vec<_>>()) {
-            claims.iter().for_each(|(id, _)| self.note(*id, true));
+            for (id, _) in claims {
+                self.note(*id, true);
+            }
         } else if let [(from, messages)] = senders.as_slice() {
             self.suspects.insert(*from);
             for message in messages {
@@ -112,7 +114,9 @@ impl Verified {
             }
         } else {
             let (much, mut few): (Vec<_>, Vec<_>) = senders.drain(..).partition(sent_much);
-            much.into_iter().for_each(|sender| self.search(vec![sender]));
+            for sender in much {
+                self.search(vec![sender]);
+            }
             let half = few.split_off(few.len() / 2);
             self.search(few);
             self.search(half);
@@ -127,7 +131,9 @@ impl Verified {
             let (piece, others) = rest.split_at(most.min(rest.len()));
             self.count(piece.len());
             let verdicts = verify_batch(&piece.iter().map(|(_, claim)| claim).collect::<Vec<_>>());
-            piece.iter().zip(&verdicts).for_each(|((id, _), valid)| self.note(*id, *valid));
+            for ((id, _), valid) in piece.iter().zip(&verdicts) {
+                self.note(*id, *valid);
+            }
             if verdicts.contains(&false) {
                 return false;
             }

@@ -1,6 +1,6 @@
 //! What false signatures, strangers' and useless ones cost who hears them: verifications, counted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use coordinator_keys::Signature;
 use coordinator_store::Store;
@@ -377,12 +377,12 @@ proptest! {
     ) {
         let members = super::network::members(&[1, 1, 1, 1]);
         let mut verified = Verified::default();
-        let mut all = BTreeMap::new();
+        let mut all = BTreeSet::new();
         for messages in &steps {
             verified.verify_all(claims(&members, messages));
-            all.extend(messages.iter().flat_map(|(_, signatures)| signatures.iter().map(|s| (*s, ()))));
+            all.extend(messages.iter().flat_map(|(_, signatures)| signatures.iter().copied()));
         }
-        for (n, honest) in all.into_keys() {
+        for (n, honest) in all {
             let member = members.get(&validator(n % 4)).unwrap();
             prop_assert_eq!(verified.check(member, signing::CONSENSUS, &[n], &signature(n, honest)), honest);
         }

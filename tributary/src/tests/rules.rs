@@ -596,7 +596,9 @@ fn who_is_a_quorum_by_itself_fills_its_blocks() {
             bench.decide(&[]).unwrap();
         }
         assert_eq!(is_invalid(&bench.check(&its)), !alone, "{weights:?}");
-        its.iter().for_each(|transaction| bench.hear(0, transaction));
+        for transaction in &its {
+            bench.hear(0, transaction);
+        }
         let built = bench.build(0);
         assert_eq!(built.len(), if alone { 9 } else { 5 });
         bench.decide(&built).unwrap();
@@ -656,7 +658,9 @@ proptest! {
             let transaction = if is_unsigned { Transaction::Unsigned(unsigned) } else { large(by, &of.to_string(), bytes) };
             builder.hear(by, &transaction);
         }
-        slashed.into_iter().for_each(|by| builder.slash(by));
+        for by in slashed {
+            builder.slash(by);
+        }
         let built = builder.build(0);
         prop_assert_eq!(judge.check(&built), Verdict::Valid);
         judge.decide(&built).unwrap();
