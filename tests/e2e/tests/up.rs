@@ -59,12 +59,13 @@ fn assert_gone(children: &[(u32, String)]) {
 fn a_wrong_option_is_one_line_and_exit_code_78() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("net").display().to_string();
-    let wrong: [(&[&str], &str); 10] = [
+    let wrong: [(&[&str], &str); 11] = [
         (&["--validators", "3"], "--validators 3"),
         (&["--validators", "many"], "--validators"),
         (&["--networks", "9"], "--networks 9"),
         (&["--weights", "1,1"], "--weights has 2 values for 4"),
         (&["--weights", "7,1,1,1"], "at most 3"),
+        (&["--weights", "1,1,1,0"], "3 validators with key shares"),
         (&["--block-time", "5"], "--block-time"),
         (&["--block-time", "1ms"], "--block-time 1ms"),
         (&["--until", "never"], "first-batch"),
