@@ -146,6 +146,11 @@ impl Oracle {
         self.wire.forget_below(genesis, height.0);
     }
 
+    /// Whether a block is final: a quorum's votes for it are there.
+    pub fn is_final(&self, genesis: Genesis, decided: &DecidedBlock) -> bool {
+        self.is_proven(genesis, decided, decided.block.header.hash(genesis))
+    }
+
     fn is_proven(&self, genesis: Genesis, decided: &DecidedBlock, hash: BlockHash) -> bool {
         let Some(Facts { members, .. }) = self.chains.get(&genesis) else { return false };
         let certificate = &decided.certificate;

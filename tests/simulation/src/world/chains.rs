@@ -187,21 +187,21 @@ impl World {
     fn decided(&mut self, place: Place, genesis: Genesis, height: TributaryBlock) {
         self.digest.update(height.0.to_le_bytes());
         let decided = self.disk(place).store.read(|db| DECIDED.get(db, &(genesis, height)));
+        let mut is_final = self.is_honest(place);
         match decided {
-            // What a liar's own node believes is its own affair.
-            Ok(Some(decided)) if self.is_honest(place) => self.oracle.decided(genesis, &decided),
-            Ok(Some(_)) => {}
+            Ok(Some(decided)) if is_final => self.oracle.decided(genesis, &decided),
+            // What a liar's own node believes is its own affair; what a quorum decided is final wherever it is known
+            // first.
+            Ok(Some(decided)) => is_final = self.oracle.is_final(genesis, &decided),
             other => self.oracle.violated(format!("{place:?} decided {height} and has {other:?}")),
         }
         if let Place::Base(index) = place {
-            self.finalize(index, BaseBlock(height.0));
+            self.finalize(index, BaseBlock(height.0), is_final);
         }
     }
 
-    fn finalize(&mut self, index: usize, number: BaseBlock) {
-        if let Ok(Some(block)) = self.bases[index].block(number)
-            && self.is_honest(Place::Base(index))
-        {
+    fn finalize(&mut self, index: usize, number: BaseBlock, is_final: bool) {
+        if is_final && let Ok(Some(block)) = self.bases[index].block(number) {
             self.finalized = self.finalized.max(number);
             self.oracle.base_block(&block);
         }
