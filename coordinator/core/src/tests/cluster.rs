@@ -355,7 +355,9 @@ impl Node {
     fn hand_over(&mut self, genesis: Genesis) -> Vec<Signed> {
         let pending = self.store.read(|db| own::pending(db, genesis, 100)).unwrap();
         let hand_over = |step: &mut Step<'_>| {
-            pending.iter().for_each(|(slot, _)| own::handed_over(step.txn, genesis, slot));
+            for (slot, _) in &pending {
+                own::handed_over(step.txn, genesis, slot);
+            }
             Ok(())
         };
         self.step(hand_over).unwrap();

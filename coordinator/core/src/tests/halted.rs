@@ -118,7 +118,9 @@ fn what_is_said_of_a_halted_network_stays_first_in_its_queue_and_other_networks_
     assert_eq!(go_on(&mut node), 0, "and nothing is due meanwhile");
 
     lift(&mut node, Scope::Network(network()));
-    [made(0), participation(0, 1), made(1)].into_iter().for_each(|message| node.hear(message));
+    for message in [made(0), participation(0, 1), made(1)] {
+        node.hear(message);
+    }
     assert_eq!(expected(&node, network()), BatchId(2));
     assert_eq!(published(&node, set()).len(), 1);
     assert!(
@@ -132,9 +134,9 @@ fn what_is_said_of_a_halted_session_is_handled_in_order_once_the_halt_is_lifted_
     // COORD-9, COORD-24.
     let mut node = in_two_sessions();
     halt_session(&mut node);
-    [participation(0, 1), completed(7), completed(8), participation(1, 2), made(0)]
-        .into_iter()
-        .for_each(|message| node.hear(message));
+    for message in [participation(0, 1), completed(7), completed(8), participation(1, 2), made(0)] {
+        node.hear(message);
+    }
     let like = Provided::TransactionCompleted { id: TransactionId([0; 32]) };
     assert!(published(&node, set()).is_empty() && provided(&node, set(), &like).is_empty());
     assert_eq!(published(&node, second()).len(), 1, "the other session goes on");
@@ -144,7 +146,9 @@ fn what_is_said_of_a_halted_session_is_handled_in_order_once_the_halt_is_lifted_
 
     lift(&mut node, Scope::Session(set()));
     // What is said before all of that is handled comes after it.
-    [completed(9), participation(0, 3)].into_iter().for_each(|message| node.hear(message));
+    for message in [completed(9), participation(0, 3)] {
+        node.hear(message);
+    }
     assert_eq!(status(&node).kept_messages, 5);
     assert_eq!(go_on(&mut node), 5, "one message in a step");
     let first = Signed::DkgParticipation(Bytes::new(vec![1; 3]).unwrap());
@@ -263,7 +267,9 @@ fn a_batch_which_came_too_early_is_taken_once_the_missing_one_is_there() {
         let reason = node.store.read(|db| halt::of_network(db, network())).unwrap();
         reason.map(|reason| reason.code())
     };
-    [made(0), made(2)].into_iter().for_each(|message| node.hear(message));
+    for message in [made(0), made(2)] {
+        node.hear(message);
+    }
     assert_eq!(code(&node), Some("BATCH_GAP"));
     // Whatever is still wrong halts it again.
     lift(&mut node, Scope::Network(network()));
