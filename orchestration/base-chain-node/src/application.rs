@@ -10,7 +10,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use coordinator_base_chain::{Block, MAX_TRANSACTION_BYTES, Transaction, TransactionHash, merkle_root};
+use coordinator_base_chain::{
+    Block, MAX_TRANSACTION_BYTES, Refusal, Transaction, TransactionHash, merkle_root,
+};
 use coordinator_store::{Read, StoreError, Writes};
 use processor_messages::{Bytes, List, Validator, decode, encode};
 use tributary::{
@@ -18,7 +20,7 @@ use tributary::{
 };
 
 use crate::{
-    pool::{Admission, Pool},
+    pool::{self, Admission, Pool, Waiting},
     query,
     rules::{BlockBuilder, commit},
 };
@@ -38,6 +40,21 @@ pub type SharedPool = Arc<Mutex<Pool>>;
 /// Locks the pool; what it holds is consistent after a panic elsewhere, as its steps do not panic midway.
 pub fn lock(pool: &SharedPool) -> MutexGuard<'_, Pool> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what a member offers; the pool is not locked while it is judged.
+fn offer(
+    pool: &SharedPool,
+    db: &dyn Read,
+    transaction: Transaction,
+) -> Result<Result<Admission, Refusal>, StoreError> {
+    if let Some(known) = lock(pool).known(db, &transaction, false)? {
+        return Ok(known);
+    }
+    match pool::judge(db, &transaction)? {
+        Ok(()) => lock(pool).admit(db, transaction, false),
+        Err(refusal) => Ok(Err(refusal)),
+    }
 }
 
 /// What a block's body is.
@@ -125,14 +142,17 @@ impl BaseApplication {
         let mut builder = BlockBuilder::begin(db, time)?;
         let (mut chosen, mut hashes) = (Vec::new(), Vec::new());
         let mut room = limit.saturating_sub(64);
-        for (transaction, bytes) in lock(&self.pool).candidates() {
+        // The lock is not held while they are verified.
+        let candidates = lock(&self.pool).candidates();
+        for waiting in candidates {
+            let Waiting { transaction, bytes, .. } = &*waiting;
             // Each takes its length and a prefix of four bytes.
             let Some(rest) = room.checked_sub(bytes.len() + 4) else { continue };
             if chosen.len() >= MAX_TRANSACTIONS {
                 break;
             }
             if builder.push(transaction)?.is_ok()
-                && let Ok(bytes) = Bytes::new(bytes.to_vec())
+                && let Ok(bytes) = Bytes::new(bytes.clone())
             {
                 room = rest;
                 hashes.push(transaction.hash());
@@ -211,7 +231,7 @@ impl Application for BaseApplication {
             tracing::debug!(%from, "a member's gossip is no transaction");
             return Ok(Vec::new());
         };
-        match lock(&self.pool).submit(&*txn, transaction, false)? {
+        match offer(&self.pool, &*txn, transaction)? {
             Ok(Admission::Admitted | Admission::Waits | Admission::Final) => {}
             Err(refusal) => tracing::debug!(%from, %refusal, "a member's transaction was refused"),
         }

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Bounds: [`MAX_REQUESTS`] at once and as many waiting for a block as [`MAX_WAITERS`]; beyond either the
-//! answer is "busy" with status 503. A malformed request gets the error code of JSON-RPC and harms nobody.
+//! answer is "busy" with status 503. Of them [`MAX_JUDGED`] submissions are judged at once, on threads of their own; a
+//! further one waits for its turn. A malformed request gets the error code of JSON-RPC and harms nobody.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +31,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
     application::{SharedPool, lock},
-    pool::Admission,
+    pool::{self, Admission},
     query,
 };
 
@@ -38,6 +39,8 @@ use crate::{
 pub const MAX_REQUESTS: usize = 256;
 /// The most requests which wait for a block.
 pub const MAX_WAITERS: usize = 256;
+/// The most submissions which are judged at once: a set's keys take milliseconds.
+pub const MAX_JUDGED: usize = 2;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,6 +53,7 @@ pub struct Server<S> {
     height: watch::Receiver<TributaryBlock>,
     requests: Semaphore,
     waiters: Semaphore,
+    pub(crate) judges: Arc<Semaphore>,
 }
 
 impl<S: Store> Server<S> {
@@ -61,7 +65,8 @@ impl<S: Store> Server<S> {
         height: watch::Receiver<TributaryBlock>,
     ) -> Self {
         let (requests, waiters) = (Semaphore::new(MAX_REQUESTS), Semaphore::new(MAX_WAITERS));
-        Self { store, pool, submitted, height, requests, waiters }
+        let judges = Arc::new(Semaphore::new(MAX_JUDGED));
+        Self { store, pool, submitted, height, requests, waiters, judges }
     }
 
     /// The routes to serve: `/` only.
@@ -89,7 +94,7 @@ async fn handle<S: Store>(State(server): State<Arc<Server<S>>>, body: Body) -> R
         drop(permit);
         server.block(request.params).await
     } else {
-        server.answer(&request.method, request.params)
+        server.answer(&request.method, request.params).await
     };
     let status = match &answer {
         Err(error) if error.code == BUSY => StatusCode::SERVICE_UNAVAILABLE,
@@ -142,13 +147,13 @@ impl<S: Store> Server<S> {
         value(&self.store.read(read).map_err(|e| failed(&e))?)
     }
 
-    fn answer(&self, name: &str, given: Value) -> Answer {
+    async fn answer(&self, name: &str, given: Value) -> Answer {
         match name {
             method::HEAD => {
                 let rpc::NoParams {} = params(given)?;
                 self.read(query::head)
             }
-            method::SUBMIT => self.submit(&params::<rpc::SubmitParams>(given)?.transaction),
+            method::SUBMIT => self.submit(&params::<rpc::SubmitParams>(given)?.transaction).await,
             method::STATUS => self.status(params::<rpc::HashParams>(given)?.hash),
             method::INCLUSION => {
                 let rpc::HashParams { hash } = params(given)?;
@@ -197,13 +202,39 @@ impl<S: Store> Server<S> {
         self.read(|db| query::block(db, number))
     }
 
-    fn submit(&self, bytes: &[u8]) -> Answer {
+    /// What the rules say to a transaction, on a thread which may take its time, without the pool.
+    async fn judge(&self, transaction: Transaction) -> Result<(Transaction, Result<(), Refusal>), RpcError> {
+        let _turn = self.judges.acquire().await.map_err(|_| busy())?;
+        let store = self.store.clone();
+        let judge = move || {
+            let verdict = store.read(|db| pool::judge(db, &transaction));
+            verdict.map(|verdict| (transaction, verdict))
+        };
+        let judged = tokio::task::spawn_blocking(judge).await;
+        judged.map_err(|e| RpcError::new(INTERNAL_ERROR, e.to_string()))?.map_err(|e| failed(&e))
+    }
+
+    /// What becomes of a submission.
+    async fn offer(&self, transaction: Transaction) -> Result<Result<Admission, Refusal>, RpcError> {
+        let known = self.store.read(|db| lock(&self.pool).known(db, &transaction, true));
+        if let Some(known) = known.map_err(|e| failed(&e))? {
+            return Ok(known);
+        }
+        match self.judge(transaction).await? {
+            (transaction, Ok(())) => {
+                let admitted = self.store.read(|db| lock(&self.pool).admit(db, transaction, true));
+                admitted.map_err(|e| failed(&e))
+            }
+            (_, Err(refusal)) => Ok(Err(refusal)),
+        }
+    }
+
+    async fn submit(&self, bytes: &[u8]) -> Answer {
         let Ok(transaction) = Transaction::decode(bytes) else {
             return Err(RpcError::refused(&Refusal::Malformed));
         };
         let hash = transaction.hash();
-        let outcome = self.store.read(|db| lock(&self.pool).submit(db, transaction, true));
-        match outcome.map_err(|e| failed(&e))? {
+        match self.offer(transaction).await? {
             Err(refusal) => return Err(RpcError::refused(&refusal)),
             Ok(Admission::Admitted) => {
                 tracing::info!(%hash, "admitted a transaction");

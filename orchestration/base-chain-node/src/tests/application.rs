@@ -11,7 +11,7 @@ use tributary::{
     Application, Block, BlockHash, Certificate, DecidedBlock, Halt, Header, Limits, Members, Slot, Verdict,
 };
 
-use super::support::{TestChain, account, free, key, validator};
+use super::support::{TestChain, account, free, key, submit, validator};
 use crate::{
     application::{BaseApplication, BaseInput, MAX_AHEAD_MS, SharedPool, lock},
     query,
@@ -105,7 +105,7 @@ fn what_is_built_is_valid_and_deciding_it_applies_it() {
     let mut bench = bench();
     for nonce in 0..3 {
         let transaction = bench.give(nonce, 5);
-        bench.chain.read(|db| lock(&bench.pool).submit(db, transaction, true)).unwrap().unwrap();
+        submit(&bench.chain, &mut lock(&bench.pool), &transaction).unwrap();
     }
     let built = bench.build(10_000);
     let mut block = bench.block(NOW, &[]);
@@ -123,7 +123,7 @@ fn a_built_body_keeps_to_its_limit() {
     let mut bench = bench();
     for nonce in 0..30 {
         let transaction = bench.give(nonce, 1);
-        bench.chain.read(|db| lock(&bench.pool).submit(db, transaction, true)).unwrap().unwrap();
+        submit(&bench.chain, &mut lock(&bench.pool), &transaction).unwrap();
     }
     for limit in [100, 500, 1_000, 2_000] {
         let built = bench.build(limit);
@@ -138,7 +138,7 @@ fn a_built_block_leaves_out_what_the_rules_refuse() {
     let mut bench = bench();
     let (first, second) = (bench.give(0, 700), bench.give(1, 700));
     for transaction in [first.clone(), second] {
-        bench.chain.read(|db| lock(&bench.pool).submit(db, transaction, true)).unwrap().unwrap();
+        submit(&bench.chain, &mut lock(&bench.pool), &transaction).unwrap();
     }
     assert_eq!(bench.build(10_000).root, merkle_root(&[first.hash()]));
 }

@@ -3,16 +3,40 @@
 use coordinator_base_chain::{Call, Coin, Refusal, SignedCall, Transaction};
 use processor_messages::{Amount, BaseBlock};
 
-use super::support::{TestChain, account, key};
-use crate::pool::{Admission, MAX_BLOCKS_WAITING, MAX_WAITING, MAX_WAITING_OF_ACCOUNT, Pool, RESERVED};
+use super::support::{TestChain, account, key, submit};
+use crate::pool::{
+    Admission, MAX_BLOCKS_WAITING, MAX_GAPPED, MAX_GAPPED_OF_ACCOUNT, MAX_WAITING, MAX_WAITING_OF_ACCOUNT,
+    Pool, RESERVED,
+};
 
 fn give(chain: &TestChain, by: u64, nonce: u64, amount: u64) -> Transaction {
     let call = Call::Transfer { coin: Coin::Stake, to: account(&key(99)), amount: Amount(amount) };
     Transaction::Call(SignedCall::sign(&key(by), chain.chain, nonce, call))
 }
 
-fn submit(chain: &TestChain, pool: &mut Pool, transaction: &Transaction) -> Result<Admission, Refusal> {
-    chain.read(|db| pool.submit(db, transaction.clone(), true)).unwrap()
+/// A chain on which so many accounts from seed 300 on hold a coin.
+fn with_holders(count: u64) -> TestChain {
+    let chain = TestChain::new(&[1, 1, 1, 1]);
+    let spread = |nonce: u64| {
+        let call = Call::Transfer { coin: Coin::Stake, to: account(&key(300 + nonce)), amount: Amount(1) };
+        Transaction::Call(SignedCall::sign(&key(1), chain.chain, nonce, call))
+    };
+    chain.block(&(0..count).map(spread).collect::<Vec<_>>());
+    chain
+}
+
+/// Fills the places of calls with 64 calls of each holder, one after another; how many wait then.
+fn fill(chain: &TestChain, pool: &mut Pool) -> usize {
+    for (holder, nonce) in (300..).flat_map(|holder| (0..64).map(move |nonce| (holder, nonce))) {
+        match submit(chain, pool, &give(chain, holder, nonce, 1)) {
+            Ok(_) => {}
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::MempoolFull);
+                break;
+            }
+        }
+    }
+    pool.len()
 }
 
 #[test]
@@ -34,7 +58,7 @@ fn calls_a_little_ahead_wait_in_their_order() {
     for nonce in [2, 0, 1] {
         assert_eq!(submit(&chain, &mut pool, &give(&chain, 1, nonce, 5)), Ok(Admission::Admitted));
     }
-    let nonces: Vec<_> = pool.candidates().iter().map(|(transaction, _)| (*transaction).clone()).collect();
+    let nonces: Vec<_> = pool.candidates().iter().map(|waiting| waiting.transaction.clone()).collect();
     assert_eq!(nonces, [0, 1, 2].map(|nonce| give(&chain, 1, nonce, 5)));
     assert_eq!(submit(&chain, &mut pool, &give(&chain, 1, 1, 6)), Err(Refusal::NonceWaiting { nonce: 1 }));
     let far = Refusal::NonceAhead { nonce: 64, next: 0 };
@@ -55,25 +79,66 @@ fn who_holds_nothing_takes_no_place() {
 #[test]
 fn calls_leave_room_for_set_keys_and_batches() {
     // BASE-9.
-    let (chain, mut pool) = (TestChain::new(&[1, 1, 1, 1]), Pool::default());
-    let spread = |nonce: u64| {
-        let call = Call::Transfer { coin: Coin::Stake, to: account(&key(300 + nonce)), amount: Amount(1) };
-        Transaction::Call(SignedCall::sign(&key(1), chain.chain, nonce, call))
-    };
-    chain.block(&(0..64).map(spread).collect::<Vec<_>>());
-    let mut admitted = 0;
-    for (holder, nonce) in (300..364).flat_map(|holder| (0..64).map(move |nonce| (holder, nonce))) {
-        match submit(&chain, &mut pool, &give(&chain, holder, nonce, 1)) {
-            Ok(_) => admitted += 1,
-            Err(refusal) => {
-                assert_eq!(refusal, Refusal::MempoolFull);
-                break;
-            }
-        }
-    }
-    assert_eq!(admitted, MAX_WAITING - RESERVED);
+    let (chain, mut pool) = (with_holders(64), Pool::default());
+    assert_eq!(fill(&chain, &mut pool), MAX_WAITING - RESERVED);
     let keys = chain.set_keys(0, &key(50), &[0, 1, 2]);
     assert_eq!(submit(&chain, &mut pool, &keys), Ok(Admission::Admitted));
+}
+
+#[test]
+fn calls_with_gaps_take_few_places() {
+    // BASE-9: before, who held one coin filled 63 places for 256 blocks, and 61 such accounts filled all.
+    let (chain, mut pool) = (with_holders(40), Pool::default());
+    let gapped = |holder: u64| (0..63).map(move |turn| (holder, 63 - turn));
+    for (holder, nonce) in (300..340).flat_map(gapped) {
+        if let Err(refusal) = submit(&chain, &mut pool, &give(&chain, holder, nonce, 1)) {
+            assert_eq!(refusal, Refusal::MempoolFull);
+        }
+    }
+    assert_eq!(pool.len(), MAX_GAPPED);
+    let full = MAX_GAPPED / MAX_GAPPED_OF_ACCOUNT;
+    let of = |pool: &Pool, holder: u64| {
+        let has = |nonce: &u64| pool.contains(give(&chain, holder, *nonce, 1).hash());
+        (0..64).filter(has).count()
+    };
+    for holder in (300..340).take(full) {
+        assert_eq!(of(&pool, holder), MAX_GAPPED_OF_ACCOUNT);
+    }
+    // Whose turn it is finds a place, and so does what follows without a gap.
+    for nonce in 0..8 {
+        assert_eq!(submit(&chain, &mut pool, &give(&chain, 339, nonce, 1)), Ok(Admission::Admitted));
+    }
+}
+
+#[test]
+fn a_gap_which_closes_makes_room_for_another() {
+    // BASE-9.
+    let (chain, mut pool) = (with_holders(1), Pool::default());
+    let offer = |pool: &mut Pool, nonce| submit(&chain, pool, &give(&chain, 300, nonce, 1));
+    for nonce in 1..=MAX_GAPPED_OF_ACCOUNT as u64 {
+        assert_eq!(offer(&mut pool, nonce), Ok(Admission::Admitted));
+    }
+    assert_eq!(offer(&mut pool, 40), Err(Refusal::MempoolFull));
+    // All of them are behind this one now.
+    assert_eq!(offer(&mut pool, 0), Ok(Admission::Admitted));
+    assert_eq!(offer(&mut pool, 40), Ok(Admission::Admitted));
+}
+
+#[test]
+fn a_call_whose_turn_it_is_always_finds_a_place() {
+    // BASE-9: before, it was refused as long as others' calls which cannot be applied yet filled the pool.
+    let (chain, mut pool) = (with_holders(64), Pool::default());
+    let full = fill(&chain, &mut pool);
+    assert_eq!(full, MAX_WAITING - RESERVED);
+    for by in 2..=4 {
+        assert_eq!(submit(&chain, &mut pool, &give(&chain, by, 1, 1)), Err(Refusal::MempoolFull), "a gap");
+        assert_eq!(submit(&chain, &mut pool, &give(&chain, by, 0, 1)), Ok(Admission::Admitted), "ready");
+        assert_eq!(pool.len(), full, "in the place of one which was not");
+    }
+    // What is ready gives its place to nobody, and every account's calls are tried in order.
+    for holder in 300..359 {
+        assert!(pool.contains(give(&chain, holder, 0, 1).hash()), "{holder}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! BASE-51, BASE-52, BASE-53: bad input on the JSON-RPC socket.
+//! BASE-51 to BASE-54: bad input on the JSON-RPC socket.
 
 use coordinator_base_chain::{
-    BaseChain, Refusal, TransactionHash,
+    BaseChain, Refusal, TransactionHash, TransactionStatus,
     rpc::{self, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, REFUSED, Response},
 };
 use processor_messages::BaseBlock;
@@ -13,10 +13,13 @@ use tokio::{
 };
 
 use super::{
-    support::genesis,
-    testnet::{Testnet, block, client},
+    support::{TestChain, genesis, key},
+    testnet::{Served, Testnet, block, client, serve},
 };
-use crate::{Node, server::MAX_WAITERS};
+use crate::{
+    Node,
+    server::{MAX_JUDGED, MAX_WAITERS},
+};
 
 async fn one_node() -> (Testnet, Node) {
     let mut genesis = genesis(&[1, 1, 1, 1]);
@@ -122,6 +125,30 @@ async fn only_so_many_wait_for_a_block_and_the_rest_is_served() {
     let unknown = TransactionHash([9; 32]);
     assert_eq!(client.inclusion(unknown).await, Ok(None));
     node.stop().await;
+}
+
+#[tokio::test]
+async fn submissions_are_judged_a_few_at_once_and_hold_up_nobody_else() {
+    // BASE-54: before, the confirmation of a set's keys was verified under the lock of the pool, by a worker of the
+    // runtime.
+    let chain = TestChain::new(&[1, 1, 1, 1]);
+    let Served { client, judges, .. } = &serve(&chain).await;
+    let keys = chain.set_keys(0, &key(50), &[0, 1, 2]);
+    let all = u32::try_from(MAX_JUDGED).unwrap();
+    let turns = judges.clone().acquire_many_owned(all).await.unwrap();
+    let (waiting, submitted) = (client.clone(), keys.clone());
+    let submission = tokio::spawn(async move { waiting.submit(&submitted).await });
+    for _ in 0..3 {
+        client.head().await.unwrap();
+        assert_eq!(client.transaction(keys.hash()).await, Ok(TransactionStatus::Unknown));
+    }
+    assert!(!submission.is_finished());
+    drop(turns);
+    assert_eq!(submission.await.unwrap(), Ok(keys.hash()));
+    assert_eq!(client.transaction(keys.hash()).await, Ok(TransactionStatus::Waiting));
+    // What is known needs no turn.
+    let _turns = judges.clone().acquire_many_owned(all).await.unwrap();
+    assert_eq!(client.submit(&keys).await, Ok(keys.hash()));
 }
 
 #[test]

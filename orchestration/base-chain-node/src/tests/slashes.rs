@@ -1,17 +1,28 @@
 //! BASE-44, BASE-45: the report is the retiring set's own, and it is applied.
 
-use coordinator_base_chain::{Call, Event, Refusal, SetState, SlashReportCall, Transaction, signing};
+use coordinator_base_chain::{
+    BaseChain, Call, Event, Refusal, SetState, SlashReportCall, Transaction, signing,
+};
 use coordinator_keys::SecretKey;
-use processor_messages::{Amount, Slash, Validator, ValidatorSet};
+use processor_messages::{Amount, MAX_KEY_SHARES, Slash, Validator, ValidatorSet};
 
-use super::support::{EPOCH, REPORT, TestChain, bitcoin, free, key, set, sign, staked, state_of, validator};
-use crate::query;
+use super::{
+    support::{EPOCH, REPORT, TestChain, bitcoin, free, key, set, sign, staked, state_of, validator},
+    testnet::serve,
+};
+use crate::{application::lock, query};
 
 /// Session 0 retires, session 1 is in charge.
 fn retiring() -> TestChain {
-    let chain = TestChain::new(&[2, 2, 2, 2]).with_session_zero(&key(50));
+    retiring_of(&[2, 2, 2, 2], 3)
+}
+
+/// The same with these key shares, where so many confirm.
+fn retiring_of(shares: &[u64], signers: usize) -> TestChain {
+    let (chain, signers) = (TestChain::new(shares), (0..signers).collect::<Vec<_>>());
+    chain.block(&[chain.set_keys(0, &key(50), &signers)]);
     chain.run_to(EPOCH);
-    chain.block(&[chain.set_keys(1, &key(51), &[0, 1, 2])]);
+    chain.block(&[chain.set_keys(1, &key(51), &signers)]);
     chain.block(&[chain.batch(0, &key(51), &[])]);
     chain
 }
@@ -98,6 +109,27 @@ fn a_report_names_members_once_in_set_order() {
     assert_eq!(judge(&[(validator(&key(88)), Slash::Fatal)]), Err(Refusal::BadReport));
     assert_eq!(judge(&[at(0), at(3)]), Ok(()));
     assert_eq!(judge(&[]), Ok(()));
+}
+
+#[tokio::test]
+async fn ref_11_the_longest_report_is_taken_off_the_wire_and_applied() {
+    // BASE-45: of the largest set, none of whom is spared.
+    let chain = retiring_of(&[1; MAX_KEY_SHARES as usize], 101);
+    let slash = |place: usize| if place % 2 == 0 { Slash::Fatal } else { Slash::Points(u32::MAX) };
+    let slashes: Vec<_> =
+        members(&chain).into_iter().enumerate().map(|(place, member)| (member, slash(place))).collect();
+    assert_eq!(slashes.len(), usize::from(MAX_KEY_SHARES));
+    let transaction = report(&chain, set(0), &key(50), &slashes);
+    let served = serve(&chain).await;
+    assert_eq!(served.client.submit(&transaction).await, Ok(transaction.hash()));
+    let waiting = lock(&served.pool).candidates();
+    let block = chain.block(&[waiting[0].transaction.clone()]);
+    assert!(block.events.contains(&Event::SetRetired { set: set(0), reported: true }));
+    let applied =
+        |event: &Event| matches!(event, Event::SlashesReported { report, .. } if report.len() == 150);
+    assert!(block.events.iter().any(applied));
+    assert_eq!(state_of(&chain, 0), SetState::Retired);
+    assert!((0..150).all(|place| staked(&chain, &owner(&chain, place)) == 0));
 }
 
 #[test]

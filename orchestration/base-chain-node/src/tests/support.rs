@@ -24,6 +24,7 @@ use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
 use crate::{
+    pool::{Admission, Pool, judge},
     query,
     rules::{self, BlockBuilder, GenesisKey, GenesisState, GenesisValidator, commit},
 };
@@ -209,6 +210,25 @@ impl TestChain {
         self.block(&[self.set_keys(0, base, &everybody)]);
         self
     }
+}
+
+/// Offers a transaction to a pool, as a node does.
+pub(super) fn submit(
+    chain: &TestChain,
+    pool: &mut Pool,
+    transaction: &Transaction,
+) -> Result<Admission, Refusal> {
+    chain
+        .read(|db| {
+            if let Some(known) = pool.known(db, transaction, true)? {
+                return Ok(known);
+            }
+            match judge(db, transaction)? {
+                Ok(()) => pool.admit(db, transaction.clone(), true),
+                Err(refusal) => Ok::<_, StoreError>(Err(refusal)),
+            }
+        })
+        .unwrap()
 }
 
 pub(super) fn write(store: &MemoryStore, writes: coordinator_store::Writes) {

@@ -1,18 +1,24 @@
 //! Real nodes on loopback: disk, p2p, consensus, JSON-RPC.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use coordinator_base_chain::{BaseChain, Block, ClientConfig, RpcClient, Transaction, TransactionStatus};
 use coordinator_keys::{SecretKey, write_key_file};
-use processor_messages::BaseBlock;
+use processor_messages::{BaseBlock, ChainGenesis, TributaryBlock};
 use tempfile::TempDir;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc, watch},
+};
 
-use super::support::{key, validator};
+use super::support::{TestChain, key, validator};
 use crate::{
     Node,
+    application::SharedPool,
     config::{Config, Peer},
     genesis_file,
     rules::GenesisState,
+    server::Server,
 };
 
 pub(super) const WAIT: Duration = Duration::from_secs(20);
@@ -66,8 +72,33 @@ impl Testnet {
 }
 
 pub(super) fn client(node: &Node) -> RpcClient {
-    let url = format!("http://{}", node.rpc_address());
-    RpcClient::new(ClientConfig::new(url, Some(node.chain()))).unwrap()
+    client_of(node.rpc_address(), node.chain())
+}
+
+fn client_of(address: SocketAddr, chain: ChainGenesis) -> RpcClient {
+    RpcClient::new(ClientConfig::new(format!("http://{address}"), Some(chain))).unwrap()
+}
+
+/// A node's JSON-RPC over a chain without consensus.
+pub(super) struct Served {
+    pub(super) client: RpcClient,
+    pub(super) pool: SharedPool,
+    /// Turns to have a submission judged.
+    pub(super) judges: Arc<Semaphore>,
+    _told: mpsc::Receiver<Vec<u8>>,
+    _height: watch::Sender<TributaryBlock>,
+}
+
+pub(super) async fn serve(chain: &TestChain) -> Served {
+    let (submitted, told) = mpsc::channel(8);
+    let (height, seen) = watch::channel(TributaryBlock(0));
+    let pool = SharedPool::default();
+    let server = Server::new(chain.store.clone(), pool.clone(), submitted, seen);
+    let judges = server.judges.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_of(listener.local_addr().unwrap(), chain.chain);
+    tokio::spawn(async move { axum::serve(listener, server.router()).await });
+    Served { client, pool, judges, _told: told, _height: height }
 }
 
 pub(super) async fn block(client: &RpcClient, number: u64) -> Block {
