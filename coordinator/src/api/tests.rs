@@ -10,7 +10,7 @@ use coordinator_core::{
 use coordinator_keys::SecretKey;
 use coordinator_message_queue::MessageQueue;
 use coordinator_store::{MemoryStore, Transaction};
-use processor_messages::{BaseBlock, BatchId, Bytes, KeyPair, Session, ValidatorSet};
+use processor_messages::{BatchId, Bytes, KeyPair, Session, ValidatorSet};
 use rand_core::OsRng;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
@@ -76,11 +76,6 @@ impl Served {
             self.node.step(|step| cosign::observe(step, &block)).await.unwrap().unwrap();
             self.node.step(|step| base_chain::follow(step, &block)).await.unwrap().unwrap();
         }
-    }
-
-    async fn finalize(&self, events: Vec<Event>) {
-        self.chain.push(1_000_000, Vec::new(), events);
-        self.follow().await;
     }
 
     /// Runs a step as it was run so many seconds ago.
@@ -200,25 +195,4 @@ async fn every_code_of_a_halt_comes_with_a_remedy_of_its_own() {
     }
     assert_eq!(remedies.len(), reasons().len(), "{remedies:?}");
     assert!(remedies.iter().all(|remedy| remedy.len() > 40));
-}
-
-#[tokio::test]
-async fn no_series_of_an_ended_set_is_left() {
-    // COORD-21: before, a deadline of 0 stayed for ever.
-    let series = |metrics: &str| {
-        let of_set = |line: &&str| line.contains("set=\"bitcoin/0\"");
-        metrics.lines().filter(of_set).map(ToOwned::to_owned).collect::<Vec<_>>()
-    };
-    let served = Served::new().await;
-    let (retiring, accepted_by) = (set(), Session(1));
-    let next = ValidatorSet { session: accepted_by, ..set() };
-    let declared = Event::SetDeclared(declaration(next, (1..5).map(validator)));
-    let keys = Event::KeysSet { set: next, key_pair: key_pair(), signers: Signers::default() };
-    let accepted = Event::HandoverAccepted { retiring, accepted_by, slash_report_deadline: BaseBlock(1_000) };
-    served.finalize(vec![declared, keys, accepted]).await;
-    let due = series(&served.get("/metrics").await.1);
-    assert!(due.iter().any(|line| line.starts_with("coord_slash_report_deadline_seconds")), "{due:?}");
-    served.finalize(vec![Event::SetRetired { set: retiring, reported: false }]).await;
-    let ended = series(&served.get("/metrics").await.1);
-    assert!(!ended.iter().any(|line| line.starts_with("coord_slash_report_deadline_seconds")), "{ended:?}");
 }
