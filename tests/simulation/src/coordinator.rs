@@ -235,12 +235,7 @@ impl CoordinatorNode {
             }
             Task::Retire => self.retire()?,
             Task::Batches(network) => {
-                let next = self.disk.store.read(|db| {
-                    if halt::of_network(db, network)?.is_some() {
-                        return Ok(None);
-                    }
-                    outbox::batch(db, network, batch::progress(db, network)?.executed)
-                })?;
+                let next = self.disk.store.read(|db| batch::to_submit(db, network))?;
                 let waiting = next.into_iter().map(Transaction::ExecuteBatch).collect();
                 of_base = self.submit(waiting, base, now);
                 Did::Nothing
@@ -317,7 +312,9 @@ impl CoordinatorNode {
             let runs = self.tributaries.contains_key(&genesis);
             match record.life {
                 Life::Active if !runs && !halted => return self.open_one(&record),
-                Life::Dropped | Life::Retired if runs => drop(self.tributaries.remove(&genesis)),
+                Life::Active if !halted => {}
+                // Over, or halted (COORD-9).
+                _ if runs => drop(self.tributaries.remove(&genesis)),
                 _ => {}
             }
         }
@@ -443,7 +440,12 @@ impl CoordinatorNode {
         for due in self.disk.store.read(|db| retire::next(db))? {
             match due {
                 Due::Prune(set) => {
-                    let done = self.step(|step| retire::prune(step, set))?;
+                    let done = self.step(|step| {
+                        if queue::forget(step.txn, set.network, set.session, retire::MAX_ROWS)? {
+                            retire::prune(step, set)?;
+                        }
+                        Ok(())
+                    })?;
                     return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Nothing });
                 }
                 Due::Archive(record) if self.tributaries.contains_key(&record.spec.genesis) => {}
