@@ -341,7 +341,7 @@ async fn ref_11_the_longest_report_is_submitted_whole() {
     let entry = |index: u16| {
         let mut key = [9; 32];
         key[..2].copy_from_slice(&index.to_be_bytes());
-        (Validator(key), if index % 2 == 0 { Slash::Fatal } else { Slash::Points(u32::MAX) })
+        (Validator(key), if index.is_multiple_of(2) { Slash::Fatal } else { Slash::Points(u32::MAX) })
     };
     let report: SlashReport = List::new((0..MAX_KEY_SHARES).map(entry).collect()).unwrap();
     let set = set_of(network("bitcoin"));

@@ -120,10 +120,9 @@ impl Running {
 /// How many seconds each task waits, if nothing happens.
 fn pace(task: &str) -> u64 {
     match task {
-        // Each of these is one question, or one look into an inbox, for as long.
-        "base_chain/follow" | "cosign/request" | "cosign/intake" => 10,
-        // A validator of a set registered no address.
-        "session/peers" => 10,
+        // Each of the first three is one question, or one look into an inbox, for as long; a validator of a set
+        // registered no address.
+        "base_chain/follow" | "cosign/request" | "cosign/intake" | "session/peers" => 10,
         "base_chain/announce" => 15,
         "session/open" => 2,
         _ => 5,
@@ -138,7 +137,7 @@ async fn ref_31_an_idle_coordinator_does_nothing_that_is_not_due() {
     let strangers = (1..5).map(validator).collect::<Vec<Validator>>();
     let running = Running::start(vec![Event::SetDeclared(declaration(set("bitcoin"), strangers))]).await;
     tokio::time::pause();
-    pass(Duration::from_secs(120)).await;
+    pass(Duration::from_mins(2)).await;
     let steps = || *running.node.wake.subscribe().borrow();
     let before = (steps(), running.calls(), running.chain.asked());
     pass(Duration::from_secs(SECONDS)).await;

@@ -7,7 +7,7 @@ use std::sync::{
 
 use base_chain_node::{
     application::{BaseApplication, BaseInput, SharedPool, lock},
-    pool::Admission,
+    pool::{self, Admission},
     query, rules,
 };
 use coordinator_base_chain::{Block, Refusal, Transaction};
@@ -115,9 +115,7 @@ impl Base {
     /// # Errors
     /// [`Failed`].
     pub fn submit(&mut self, transaction: &Transaction) -> Result<Result<Vec<Effect>, Refusal>, Failed> {
-        let pool = self.pool.clone();
-        let outcome = self.disk.store.read(|db| lock(&pool).submit(db, transaction.clone(), true))?;
-        match (outcome, self.engine.as_mut()) {
+        match (self.offer(transaction)?, self.engine.as_mut()) {
             (Err(refusal), _) => Ok(Err(refusal)),
             (Ok(Admission::Admitted), Some(engine)) => {
                 let input = Input::Application(BaseInput::Submitted(encode(transaction)));
@@ -125,5 +123,17 @@ impl Base {
             }
             (Ok(_), _) => Ok(Ok(Vec::new())),
         }
+    }
+
+    fn offer(&self, transaction: &Transaction) -> Result<Result<Admission, Refusal>, StoreError> {
+        self.disk.store.read(|db| {
+            if let Some(known) = lock(&self.pool).known(db, transaction, true)? {
+                return Ok(known);
+            }
+            match pool::judge(db, transaction)? {
+                Ok(()) => lock(&self.pool).admit(db, transaction.clone(), true),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        })
     }
 }

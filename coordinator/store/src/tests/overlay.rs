@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::{
-    Counted, MAX_KEY_BYTES, MAX_STEP_BYTES, MemoryStore, Overlay, Read as _, Store as _, StoreError, Writes,
+    Counted, MAX_KEY_BYTES, MAX_STEP_BYTES, MemoryStore, Overlay, Read as _, Store as _, StoreError,
+    Transaction as _, Writes,
 };
 
 fn key() -> impl Strategy<Value = Vec<u8>> {

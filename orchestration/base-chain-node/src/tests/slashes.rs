@@ -115,7 +115,7 @@ fn a_report_names_members_once_in_set_order() {
 async fn ref_11_the_longest_report_is_taken_off_the_wire_and_applied() {
     // BASE-45: of the largest set, none of whom is spared.
     let chain = retiring_of(&[1; MAX_KEY_SHARES as usize], 101);
-    let slash = |place: usize| if place % 2 == 0 { Slash::Fatal } else { Slash::Points(u32::MAX) };
+    let slash = |place: usize| if place.is_multiple_of(2) { Slash::Fatal } else { Slash::Points(u32::MAX) };
     let slashes: Vec<_> =
         members(&chain).into_iter().enumerate().map(|(place, member)| (member, slash(place))).collect();
     assert_eq!(slashes.len(), usize::from(MAX_KEY_SHARES));

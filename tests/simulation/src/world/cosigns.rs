@@ -70,7 +70,7 @@ impl World {
         let Some(node) = self.coordinators.get(validator).filter(|node| node.disk.up) else { return };
         let (place, topic) = (Place::Coordinator(validator), node.cosign_topic());
         let latest = node.disk.store.read(|db| cosign::latest(db)).unwrap_or_default();
-        for cosign in latest.iter() {
+        for cosign in &latest {
             let told = falsified(&self.setting, validator, cosign);
             let which = usize::try_from(self.below(told.len() as u64)).unwrap_or_default();
             let Some(first) = told.get(which) else { continue };
