@@ -236,8 +236,7 @@ impl Faults {
             }
         }
         if profile == Profile::Rotation {
-            let until = faults.until + below(rng, Self::ROTATION - faults.until);
-            faults = faults.over(until);
+            faults = faults.over(Self::ROTATION);
         }
         let any = below(rng, Manner::LIARS.len() as u64);
         let lies = (profile == Profile::Byzantine) || below(rng, 4) == 0;
@@ -246,7 +245,7 @@ impl Faults {
         if lies { faults.with_liar(shape, which, rng) } else { faults }
     }
 
-    /// How long the faults of a run with rotations last, at most.
+    /// How long the faults of a run with rotations last.
     const ROTATION: Time = 150 * SECOND;
 
     /// The same number of rare faults over a longer time.
