@@ -1,4 +1,4 @@
-//! BASE-51 to BASE-54: bad input on the JSON-RPC socket.
+//! BASE-51, BASE-52, BASE-53, BASE-54: bad input on the JSON-RPC socket.
 
 use coordinator_base_chain::{
     BaseChain, Refusal, TransactionHash, TransactionStatus,
