@@ -97,7 +97,7 @@ fn measure(validators: usize) -> Row {
                 break;
             }
         }
-        runtime.block_on(tokio::time::sleep(LOOK_INTERVAL));
+        runtime.block_on(async { tokio::time::sleep(LOOK_INTERVAL).await });
     }
     let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
     let usage = usage(&testnet);
