@@ -210,5 +210,4 @@ fn challenge(domain: &str, nonce: &[u8; 32], key: &[u8; 32], message: &[u8]) -> 
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing)]
 mod tests;
