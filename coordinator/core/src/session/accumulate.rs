@@ -8,10 +8,13 @@
 //! ```
 //!
 //! Who was selected and stayed silent, or was proved wrong, is not selected again for this topic while the
-//! others weigh t: each failed attempt removes at least one who made it fail (`SIGN-8`).
+//! others weigh t: each failed attempt removes at least one who made it fail (`SIGN-8`). In other topics it is
+//! selected last for a time: those in good standing get a few blocks' grace to weigh t without it (`SIGN-25`).
 //!
 //! Sources: the first weight to reach t signs, as in the reference system; multi-share, exclusion and the
 //! linear growth of the attempts are ours.
+
+use std::collections::BTreeSet;
 
 use coordinator_store::{Read, StoreError, Table, Transaction};
 use processor_messages::{Attempt, Genesis, TributaryBlock};
@@ -19,6 +22,7 @@ use processor_messages::{Attempt, Genesis, TributaryBlock};
 use super::{
     MemberIndex, Replicated, Session, own,
     slash::{self, Cause},
+    standing,
     topic::{Selection, Subject, Topic, TopicState},
     transaction::Round,
 };
@@ -34,6 +38,8 @@ const DUE: Table<(Genesis, TributaryBlock, Topic), ()> = Table::new("session/due
 const OPEN: Table<(Genesis, Topic), ()> = Table::new("session/open");
 /// Due topics read at a time.
 const MAX_DUE: usize = 256;
+/// The grace in which those in good standing may make the doubted unnecessary is this part of an attempt.
+const GRACES_IN_AN_ATTEMPT: u64 = 10;
 
 fn round_key(attempt: Attempt, round: Round) -> At {
     (attempt.0, u8::from(round == Round::Share))
@@ -146,9 +152,18 @@ pub(super) fn preprocess(
     state.arrived.push((who, subject));
     let key = (session.genesis(), topic, round_key(state.attempt, Round::Preprocess), who);
     BODIES.put(session, &key, &body);
-    let selected = state.selection.is_none() && select(session, &mut state, subject)?;
+    let unselected = state.selection.is_none();
+    let selected = unselected && select(session, &mut state, subject, Whom::InGoodStanding)?;
     if selected || state.due.is_none() {
         reschedule(session, topic, &mut state);
+    }
+    if unselected && !selected && candidates(session, &state, subject, Whom::Everybody)?.is_some() {
+        // The doubted would do: the others get a few blocks to make them unnecessary.
+        let grace = u64::from(session.spec.parameters.attempt_blocks).div_ceil(GRACES_IN_AN_ATTEMPT);
+        let due = TributaryBlock(session.block.0.saturating_add(grace));
+        if state.due.is_none_or(|former| due < former) {
+            schedule(session, topic, &mut state, Some(due));
+        }
     }
     put(session, topic, &state);
     if selected {
@@ -164,21 +179,52 @@ fn notice_selection(session: &mut Session<'_, '_>, topic: Topic, state: &TopicSt
     session.notice(Event::Selected { topic, attempt, members, own });
 }
 
+/// Whom a selection may take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whom {
+    /// Those who did not make attempts fail lately.
+    InGoodStanding,
+    /// Them first, the doubted after them.
+    Everybody,
+}
+
 /// The first arrivals about `subject` who weigh t together, without those who failed (`SIGN-6`).
-fn select(session: &Session<'_, '_>, state: &mut TopicState, subject: Subject) -> Result<bool, Error> {
-    let mut members = Vec::new();
+fn candidates(
+    session: &Session<'_, '_>,
+    state: &TopicState,
+    subject: Subject,
+    whom: Whom,
+) -> Result<Option<Vec<MemberIndex>>, Error> {
+    let (mut members, mut doubted) = (Vec::new(), Vec::new());
     for (index, about) in &state.arrived {
         let eligible = (*about == subject) && !state.failed.contains(index);
         if eligible && !slash::is_fatal(session.step.txn, session.spec, *index)? {
-            members.push(*index);
+            let last = standing::is_doubted(session, *index)?;
+            if last { doubted.push(*index) } else { members.push(*index) }
         }
         if session.spec.reaches_threshold(members.iter().copied()) {
-            members.sort_unstable();
-            state.selection = Some(Selection { subject, members, shared: Vec::new(), spoiled: false });
-            return Ok(true);
+            return Ok(Some(members));
         }
     }
-    Ok(false)
+    for index in doubted.into_iter().filter(|_| whom == Whom::Everybody) {
+        members.push(index);
+        if session.spec.reaches_threshold(members.iter().copied()) {
+            return Ok(Some(members));
+        }
+    }
+    Ok(None)
+}
+
+fn select(
+    session: &Session<'_, '_>,
+    state: &mut TopicState,
+    subject: Subject,
+    whom: Whom,
+) -> Result<bool, Error> {
+    let Some(mut members) = candidates(session, state, subject, whom)? else { return Ok(false) };
+    members.sort_unstable();
+    state.selection = Some(Selection { subject, members, shared: Vec::new(), spoiled: false });
+    Ok(true)
 }
 
 /// Whether a member may send a share now: only who is selected, and once (`SIGN-7`).
@@ -206,13 +252,14 @@ pub(super) fn share(
     mut state: TopicState,
     who: MemberIndex,
     body: Vec<u8>,
-) -> Option<TopicState> {
-    let selection = state.selection.as_mut()?;
+) -> Result<Option<TopicState>, Error> {
+    let Some(selection) = state.selection.as_mut() else { return Ok(None) };
     selection.shared.push(who);
     let complete = selection.is_complete();
     let failed = selection.members.iter().any(|member| state.failed.contains(member));
     let key = (session.genesis(), topic, round_key(state.attempt, Round::Share), who);
     BODIES.put(session, &key, &body);
+    standing::shared(session, who)?;
     if complete {
         if !failed {
             // What follows happens outside of the tributary: it gets as much time again.
@@ -221,41 +268,76 @@ pub(super) fn share(
         session.notice(Event::SharesComplete { topic, attempt: state.attempt });
     }
     put(session, topic, &state);
-    complete.then_some(state)
+    Ok(complete.then_some(state))
 }
 
 /// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end, and
 /// nobody else has to share in this one.
-pub(super) fn fail(session: &mut Session<'_, '_>, topic: Topic, mut state: TopicState, who: MemberIndex) {
+pub(super) fn fail(
+    session: &mut Session<'_, '_>,
+    topic: Topic,
+    mut state: TopicState,
+    who: MemberIndex,
+) -> Result<(), Error> {
     if !state.failed.contains(&who) {
         state.failed.push(who);
     }
+    standing::failed(session, who)?;
     if let Some(selection) = &mut state.selection {
         selection.spoiled = true;
     }
     let now = session.block;
     schedule(session, topic, &mut state, Some(now));
     put(session, topic, &state);
+    Ok(())
 }
 
-/// Starts the attempts which are due at the end of this block; returns them.
-pub(super) fn start_due(session: &mut Session<'_, '_>) -> Result<Vec<(Topic, Attempt)>, Error> {
-    let mut started = Vec::new();
+/// What became of a topic whose time was over.
+pub(super) enum Due {
+    /// Its next attempt starts.
+    Attempt(Topic, Attempt),
+    /// The grace of those in good standing ended: the doubted are selected with them.
+    Selected(Topic, TopicState),
+}
+
+/// Goes on with the topics which are due at the end of this block: selects, or starts the next attempt.
+pub(super) fn take_due(session: &mut Session<'_, '_>) -> Result<Vec<Due>, Error> {
+    let mut taken = Vec::new();
     loop {
         let scope = (session.genesis(), session.block);
         let due = DUE.scan(session.step.txn, &scope, None, MAX_DUE)?;
         if due.is_empty() {
-            return Ok(started);
+            return Ok(taken);
         }
         for (key, ()) in due {
             DUE.delete(session.step.txn, &key);
             let (_, _, topic) = key;
             let state = self::topic(session.step.txn, session.genesis(), topic)?;
-            if let Some(state) = state.filter(|s| !s.closed) {
-                started.push((topic, next_attempt(session, topic, state)?));
-            }
+            let Some(mut state) = state.filter(|s| !s.closed) else { continue };
+            taken.push(if select_any(session, &mut state)? {
+                reschedule(session, topic, &mut state);
+                put(session, topic, &state);
+                notice_selection(session, topic, &state);
+                Due::Selected(topic, state)
+            } else {
+                Due::Attempt(topic, next_attempt(session, topic, state)?)
+            });
         }
     }
+}
+
+/// Selects among everybody, about whichever subject has the weight: at most one has.
+fn select_any(session: &Session<'_, '_>, state: &mut TopicState) -> Result<bool, Error> {
+    if state.selection.is_some() {
+        return Ok(false);
+    }
+    let subjects: BTreeSet<Subject> = state.arrived.iter().map(|(_, subject)| *subject).collect();
+    for subject in subjects {
+        if select(session, state, subject, Whom::Everybody)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn next_attempt(
@@ -272,6 +354,7 @@ fn next_attempt(
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
             if !state.failed.contains(who) && !mutated!(NoNewSelection) {
                 state.failed.push(*who);
+                standing::failed(session, *who)?;
                 slash::slash(session, *who, Cause::MissedShare.of(topic, state.attempt))?;
             }
         }

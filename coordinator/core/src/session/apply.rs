@@ -14,8 +14,9 @@ use processor_messages::{
 use tributary::Kind;
 
 use super::{
-    Life, MemberIndex, Replicated, SETS, Session, SetSpec, accumulate, confirmation, own, relay, report,
-    signing,
+    Life, MemberIndex, Replicated, SETS, Session, SetSpec,
+    accumulate::{self, Due},
+    confirmation, own, relay, report, signing,
     slash::{self, Cause},
     topic::Topic,
     transaction::{Ordered, OrderedBlock, Provided, Signed, Slot},
@@ -102,8 +103,12 @@ fn apply_next(step: &mut Step<'_>, spec: &SetSpec, block: &OrderedBlock) -> Resu
             }
         }
     }
-    for (topic, attempt) in accumulate::start_due(&mut session)? {
-        start_attempt(&mut session, topic, attempt)?;
+    for due in accumulate::take_due(&mut session)? {
+        match due {
+            Due::Attempt(topic, attempt) => start_attempt(&mut session, topic, attempt)?,
+            Due::Selected(Topic::Confirmation, state) => confirmation::send_share(&mut session, &state)?,
+            Due::Selected(Topic::Signing(id), state) => signing::selected(&mut session, id, &state)?,
+        }
     }
     votes::end_block(&mut session, block)?;
     report::end_block(&mut session)?;

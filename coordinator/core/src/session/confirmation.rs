@@ -154,7 +154,7 @@ fn signing(session: &Session<'_, '_>, state: &TopicState) -> Result<(Signing, Ke
 
 /// Makes and sends our share, if we are selected and everything that stands under our name is ours
 /// (`CONF-4`, `CONF-5`).
-fn send_share(session: &mut Session<'_, '_>, state: &TopicState) -> Result<(), Error> {
+pub(super) fn send_share(session: &mut Session<'_, '_>, state: &TopicState) -> Result<(), Error> {
     let selected = state.selection.as_ref().map(|s| s.members.as_slice()).unwrap_or_default();
     if session.own_index().is_none_or(|own| !selected.contains(&own)) {
         return Ok(());
@@ -211,10 +211,9 @@ pub(super) fn share(
     let place = members.iter().position(|m| *m == who).unwrap_or(usize::MAX);
     if !signing.verify_share(place, &share) {
         slash::slash(session, who, Cause::InvalidShare.of(Topic::Confirmation, attempt))?;
-        accumulate::fail(session, Topic::Confirmation, state, who);
-        return Ok(());
+        return accumulate::fail(session, Topic::Confirmation, state, who);
     }
-    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec()) {
+    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec())? {
         Some(complete) => conclude(session, &complete, &members, (&signing, pair)),
         None => Ok(()),
     }

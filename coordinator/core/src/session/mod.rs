@@ -27,6 +27,7 @@ pub mod retire;
 pub mod set;
 mod signing;
 pub mod slash;
+pub(crate) mod standing;
 pub mod status;
 pub mod topic;
 pub mod transaction;

@@ -16,7 +16,7 @@ use processor_messages::{BaseBlock, Genesis, SlashReport, TributaryBlock, Valida
 
 use super::{
     Life, SETS, SetRecord, accumulate, apply, confirmation, failure, own, relay, report, signing, slash,
-    votes,
+    standing, votes,
 };
 use crate::{Error, Notice, Step, notice::Event, shelf};
 
@@ -204,6 +204,7 @@ pub fn prune(step: &mut Step<'_>, set: ValidatorSet) -> Result<bool, Error> {
         apply::prune,
         accumulate::prune,
         slash::prune,
+        standing::prune,
         votes::prune,
         report::prune,
         relay::prune,

@@ -214,7 +214,7 @@ pub(super) fn data(
     let reached = match round {
         Round::Preprocess => accumulate::preprocess(session, topic, state, who, ([0; 32], body))?,
         Round::Share if accumulate::may_share(session, topic, &state, who)? => {
-            accumulate::share(session, topic, state, who, body)
+            accumulate::share(session, topic, state, who, body)?
         }
         Round::Share => None,
     };
@@ -222,6 +222,15 @@ pub(super) fn data(
         Some(state) => hand_over(session, (id, round), &state),
         None => Ok(()),
     }
+}
+
+/// A set was selected at the end of a block: hands its preprocesses over (`SIGN-25`).
+pub(super) fn selected(
+    session: &mut Session<'_, '_>,
+    id: SigningId,
+    state: &TopicState,
+) -> Result<(), Error> {
+    hand_over(session, (id, Round::Preprocess), state)
 }
 
 /// Hands a complete round of the selected set to our processor, if we are in it (`SIGN-2`).
@@ -286,7 +295,7 @@ pub(super) fn invalid(
     let selected = state.selection.as_ref().is_some_and(|s| s.members.contains(&culprit));
     let current = (attempt == state.attempt) && selected && !state.closed;
     if current && spec.includes_honest(voters.iter().copied()) && !state.failed.contains(&culprit) {
-        accumulate::fail(session, topic, state, culprit);
+        accumulate::fail(session, topic, state, culprit)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Life, MemberIndex, SetRecord, SetSpec, accumulate, apply, confirmation, failure, relay, report, retire,
-    slash,
+    slash, standing,
     topic::{Selection, Topic, TopicState},
     votes,
 };
@@ -89,6 +89,8 @@ pub struct SessionStatus {
     pub topics: Vec<TopicStatus>,
     /// Validators with slash points or fatally slashed: what the slash report would say now, or says.
     pub slashed: Vec<SlashStatus>,
+    /// Validators who made attempts fail lately, and the block from which on they are selected like others (`SIGN-25`).
+    pub doubted: Vec<(Validator, TributaryBlock)>,
     /// Where the slash report stands.
     pub slash_report: ReportStatus,
     /// Blocks of the window in progress, and the validators who took no part in it so far.
@@ -194,6 +196,7 @@ pub fn read(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<SessionStat
         state_hash: hex::encode(apply::state_hash(db, spec.genesis)?),
         topics: topics(db, spec)?,
         slashed: slashed(db, spec)?,
+        doubted: doubted(db, spec)?,
         slash_report: slash_report(db, record)?,
         votes_window: votes_window(db, spec)?,
         halted: halted.map(HaltStatus::from),
@@ -275,6 +278,15 @@ fn slashed(db: &(impl Read + ?Sized), spec: &SetSpec) -> Result<Vec<SlashStatus>
         });
     }
     Ok(slashed)
+}
+
+fn doubted(
+    db: &(impl Read + ?Sized),
+    spec: &SetSpec,
+) -> Result<Vec<(Validator, TributaryBlock)>, StoreError> {
+    let now = apply::applied_through(db, spec.genesis)?;
+    let doubted = standing::doubted(db, spec.genesis, now)?;
+    Ok(doubted.into_iter().filter_map(|(who, until)| Some((spec.validator(who)?, until))).collect())
 }
 
 fn slash_report(db: &(impl Read + ?Sized), record: &SetRecord) -> Result<ReportStatus, StoreError> {

@@ -47,8 +47,9 @@ fn attempts(node: &Node, of: Topic) -> Option<Attempt> {
 #[test]
 fn a_cosign_is_signed_in_a_later_attempt_and_closes_its_topic_at_every_node() {
     // COSIGN-3, COSIGN-4, SIGN-9: the first who answers keeps its share.
-    let mut cluster = cosigning(&[3, 3, 2, 2], &[WithholdsShares, Honest, Honest, Honest]);
+    let mut cluster = cosigning(&[3, 3, 2, 2], &[Honest; 4]);
     cluster.run_to_batches(80);
+    cluster.nodes[0].manner = WithholdsShares;
     let block = burn(&mut cluster);
     let topic = Topic::Signing(SigningId::Cosign(block));
     let is_open = |node: &Node| status(node).topics.iter().any(|t| t.topic.contains("Cosign"));

@@ -267,17 +267,7 @@ impl Node {
             ToProcessor::KeyGen(message) => self.answer_key_gen(message),
             ToProcessor::Sign(message) => self.answer_sign(message),
             ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys { session, .. }) => {
-                let preprocess = |id| {
-                    let id = sign::SignId { session, id: sign::SigningId::Batch(id), attempt: Attempt(0) };
-                    FromProcessor::Sign(sign::FromProcessor::Preprocesses {
-                        id,
-                        preprocesses: self.pieces(0),
-                    })
-                };
-                let made = |id| {
-                    FromProcessor::BaseChain(base_chain::FromProcessor::Batch { session, batch: batch(id) })
-                };
-                (0..batches).flat_map(|id| [made(id), preprocess(BatchId(id))]).collect()
+                (0..batches).flat_map(|id| self.batch_messages(session, id)).collect()
             }
             ToProcessor::Coordinator(coordinator::ToProcessor::SignSlashReport { session, report }) => {
                 self.processor.report = Some(report);
@@ -298,6 +288,14 @@ impl Node {
             }
             ToProcessor::BaseChain(_) => Vec::new(),
         }
+    }
+
+    /// A batch, and our preprocess of it.
+    fn batch_messages(&self, session: Session, id: u32) -> [FromProcessor; 2] {
+        let made = base_chain::FromProcessor::Batch { session, batch: batch(id) };
+        let id = sign::SignId { session, id: sign::SigningId::Batch(BatchId(id)), attempt: Attempt(0) };
+        let preprocesses = sign::FromProcessor::Preprocesses { id, preprocesses: self.pieces(0) };
+        [FromProcessor::BaseChain(made), FromProcessor::Sign(preprocesses)]
     }
 
     fn answer_burns(&self, block: BaseBlock) -> Vec<FromProcessor> {
@@ -516,6 +514,17 @@ impl Cluster {
     }
 
     /// Each node hears the latest cosigns of all others.
+    /// Every running processor makes one more batch, and its preprocess of it.
+    pub(super) fn make_batch(&mut self) {
+        let id = self.batches;
+        self.batches += 1;
+        for node in self.nodes.iter_mut().filter(|node| node.takes_part()) {
+            for message in node.batch_messages(Session(0), id) {
+                node.hear(message);
+            }
+        }
+    }
+
     fn gossip(&mut self) {
         if !self.cosigns {
             return;

@@ -14,3 +14,4 @@ mod retire;
 mod scenarios;
 mod set;
 mod slash;
+mod standing;
