@@ -7,7 +7,8 @@
 //!
 //! One network, one key share each; a base-chain node, a coordinator and a processor for each validator, all on this
 //! machine. Stages are read from the base chain and from the first coordinator's status; times are from the moment at
-//! which the observer sees the declaration. Processor time and memory are what the system says of each process when
+//! which the observer sees the declaration. How long a processor took from the last participation to the key pair is read
+//! from the times in its log. Processor time and memory are what the system says of each process when
 //! the keys are on the base chain. It prints a table for BENCHMARKS.md.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
@@ -15,11 +16,11 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use orchestration::{observe::Observer, plan::Plan, summary::Stage, testnet::Testnet};
+use orchestration::{layout::Service, observe::Observer, plan::Plan, summary::Stage, testnet::Testnet};
 
 /// The system counts processor time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -42,6 +43,8 @@ struct Row {
     validators: usize,
     block_time: Duration,
     stages: BTreeMap<&'static str, f64>,
+    /// Of each processor, from the last participation to the key pair, in seconds, in order.
+    closings: Vec<f64>,
     usage: BTreeMap<&'static str, Usage>,
     loopback_mib: f64,
 }
@@ -101,8 +104,33 @@ fn measure(validators: usize) -> Row {
     }
     let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
     let usage = usage(&testnet);
+    let closings = closings(&testnet, validators);
     testnet.stop();
-    Row { validators, block_time, stages, usage, loopback_mib }
+    Row { validators, block_time, stages, closings, usage, loopback_mib }
+}
+
+fn closings(testnet: &Testnet, validators: usize) -> Vec<f64> {
+    let network = *testnet.manifest.networks.first().unwrap();
+    let log = |validator| testnet.layout.log(validator, Service::Processor(network));
+    let mut closings: Vec<f64> = (0..validators).filter_map(|validator| closing(&log(validator))).collect();
+    closings.sort_unstable_by(f64::total_cmp);
+    closings
+}
+
+/// From the last participation that a processor was handed to its key pair, by its log; `None` without a key pair.
+fn closing(log: &Path) -> Option<f64> {
+    let text = fs::read_to_string(log).ok()?;
+    let generated = text.lines().position(|line| line.contains("stage=\"key_generated\""))?;
+    let before = text.lines().take(generated);
+    let last = before.filter(|line| line.contains("stage=\"participation\"")).last()?;
+    let seconds = second_of_day(text.lines().nth(generated)?)? - second_of_day(last)?;
+    Some(seconds.rem_euclid(86_400.0))
+}
+
+/// Of a line which begins as `2026-11-29T18:23:11.960015Z`.
+fn second_of_day(line: &str) -> Option<f64> {
+    let time = line.split_whitespace().next()?.split_once('T')?.1.trim_end_matches('Z');
+    time.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))
 }
 
 /// What went over the loopback interface since the machine started, in bytes.
@@ -142,22 +170,24 @@ fn peak_mib(id: u32) -> f64 {
 fn print(rows: &[Row]) {
     println!(
         "| Validators | Block time | Participations of t | Confirmation nonces | Confirmation shares | Keys on chain | \
-         CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | Loopback, each validator |"
+         Last participation to key pair, median and slowest processor | CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | Loopback, each validator |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         let stage = |name| row.stages.get(name).map_or("-".to_owned(), |at| format!("{at:.1} s"));
         let cpu = |role| row.usage.get(role).map_or(0.0, |usage| usage.seconds);
         let peak = row.usage.get("coordinator").map_or(0.0, |usage| usage.largest_mib);
         let validators = u32::try_from(row.validators).unwrap();
         println!(
-            "| {} | {:?} | {} | {} | {} | {} | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB |",
+            "| {} | {:?} | {} | {} | {} | {} | {:.2} s, {:.2} s | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB |",
             row.validators,
             row.block_time,
             stage("participations"),
             stage("confirmation_nonces"),
             stage("confirmation_shares"),
             stage("keys_set"),
+            row.closings.get(row.closings.len() / 2).copied().unwrap_or(f64::NAN),
+            row.closings.last().copied().unwrap_or(f64::NAN),
             cpu("processor"),
             cpu("coordinator"),
             cpu("base-chain"),

@@ -135,6 +135,7 @@ pub use spec::{Spec, SpecValidator};
 pub use transaction::{
     Kind, MAX_ORDER_BYTES, Order, Payload, SignedTransaction, Transaction, TransactionHash,
 };
+pub use wire::is_bulk;
 
 #[cfg(test)]
 mod tests;

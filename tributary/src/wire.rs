@@ -98,6 +98,13 @@ pub(crate) enum Message {
     Applications(List<Said, MOST_TOGETHER>),
 }
 
+/// Whether a broadcast is what the application says, of which a flood may come, and not consensus, which it must not hold
+/// up.
+#[must_use]
+pub fn is_bulk(message: &[u8]) -> bool {
+    matches!(message.first(), Some(6 | 7))
+}
+
 impl Message {
     pub(crate) fn encode(&self) -> Vec<u8> {
         encode(self)

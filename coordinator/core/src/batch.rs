@@ -26,6 +26,9 @@ use crate::{
     session::{self, Life, own, transaction::Provided},
 };
 
+/// Signed batches which are submitted at a time: that one was executed is seen only once its block is cosigned.
+pub const MAX_AHEAD: usize = 8;
+
 /// What our processor made of the network.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 struct Expected {
@@ -336,17 +339,24 @@ fn check_signed(
     Ok(Ok(()))
 }
 
-/// The signed batch which the base chain takes next; `None` if there is none, or if its session or the network is
-/// halted (`COORD-9`).
+/// The signed batches which the base chain takes next, in their order, at most [`MAX_AHEAD`]; none of a session or a
+/// network that is halted, nor what comes after it (`COORD-6`, `COORD-9`).
 ///
 /// # Errors
 /// [`StoreError`] of the store.
-pub fn to_submit(db: &(impl Read + ?Sized), network: Network) -> Result<Option<SignedBatch>, StoreError> {
-    let Some(signed) = outbox::batch(db, network, progress(db, network)?.executed)? else { return Ok(None) };
-    // What was not executed is not forgotten either.
-    let Some(expected) = EXPECTED.get(db, &(network, signed.batch.id))? else { return Ok(None) };
-    let set = ValidatorSet { network, session: expected.session };
-    Ok(halt::of_session(db, set)?.is_none().then_some(signed))
+pub fn to_submit(db: &(impl Read + ?Sized), network: Network) -> Result<Vec<SignedBatch>, StoreError> {
+    let mut batches = Vec::new();
+    let mut next = progress(db, network)?.executed;
+    while batches.len() < MAX_AHEAD
+        && let Some(signed) = outbox::batch(db, network, next)?
+        // What was not executed is not forgotten either.
+        && let Some(expected) = EXPECTED.get(db, &(network, signed.batch.id))?
+        && halt::of_session(db, ValidatorSet { network, session: expected.session })?.is_none()
+    {
+        next = signed.batch.id.next();
+        batches.push(signed);
+    }
+    Ok(batches)
 }
 
 /// Blake2b-256 of an encoded batch.

@@ -188,6 +188,7 @@ where
         };
         commit.await.map_err(End::Store)?;
         let inbox = network.open_chain(genesis, validators).await.map_err(End::Join)?;
+        inbox.read_last(tributary::is_bulk);
         let (sender, commands) = mpsc::channel(MAX_COMMANDS);
         let (stop, stopped) = watch::channel(false);
         let (status, watch_status) = watch::channel(Status { node: node.status(), end: None });

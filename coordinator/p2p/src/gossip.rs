@@ -40,7 +40,7 @@ use crate::{Config, Counters, Reason, envelope::HEADER_BYTES, identity, peers::A
 const MAX_SUBSCRIPTIONS: usize = 4_096;
 
 /// Up to this many members get a message from its author directly; beyond, it takes a hop or two.
-const MESH: usize = 12;
+pub(crate) const MESH: usize = 12;
 
 type HandlerEvent = THandlerOutEvent<gossipsub::Behaviour>;
 

@@ -1,5 +1,8 @@
 //! What one chain receives: a queue for each member, read in turns, bounded in bytes.
 //!
+//! What the chain calls bulk waits in a queue of its own: of what waits it is read last, and at least every eighth time,
+//! so that neither keeps the other out.
+//!
 //! ```text
 //! half of the bytes: divided among the members, so that nobody can take another's room
 //! the other half:    for whoever comes, but no member holds more than a quarter of all
@@ -108,15 +111,17 @@ pub(crate) struct Space {
     _beyond: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
-/// What waits: a queue for each member, and the members in the order of their turns.
+/// So many others are read before something in bulk that waits.
+const BEFORE_BULK: u8 = 7;
+
+/// A queue for each member, and the members in the order of their turns.
 #[derive(Debug, Default)]
-struct Waiting {
+struct Lane {
     queues: HashMap<Validator, VecDeque<Inbound>>,
     turns: VecDeque<Validator>,
-    closed: bool,
 }
 
-impl Waiting {
+impl Lane {
     fn push(&mut self, inbound: Inbound) {
         let from = inbound.from();
         let queue = self.queues.entry(from).or_default();
@@ -134,6 +139,39 @@ impl Waiting {
             self.turns.push_back(from);
         }
         inbound
+    }
+}
+
+/// What waits.
+#[derive(Debug, Default)]
+struct Waiting {
+    first: Lane,
+    bulk: Lane,
+    /// Which messages are bulk; none if nobody said.
+    is_bulk: Option<fn(&[u8]) -> bool>,
+    /// How many were read since something in bulk was.
+    before_bulk: u8,
+    closed: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, inbound: Inbound) {
+        let bulk = match &inbound {
+            Inbound::Gossip(gossip) => self.is_bulk.is_some_and(|is_bulk| is_bulk(&gossip.bytes)),
+            Inbound::Request(_) => false,
+        };
+        if bulk { &mut self.bulk } else { &mut self.first }.push(inbound);
+    }
+
+    fn pop(&mut self) -> Option<Inbound> {
+        if self.before_bulk < BEFORE_BULK
+            && let Some(inbound) = self.first.pop()
+        {
+            self.before_bulk += 1;
+            return Some(inbound);
+        }
+        self.before_bulk = 0;
+        self.bulk.pop().or_else(|| self.first.pop())
     }
 }
 
@@ -175,6 +213,11 @@ impl Inbox {
             }
             self.queue.arrived.notified().await;
         }
+    }
+
+    /// From now on, messages of which `is_bulk` holds wait for others (`P2P-27`).
+    pub fn read_last(&self, is_bulk: fn(&[u8]) -> bool) {
+        self.queue.waiting().is_bulk = Some(is_bulk);
     }
 
     /// The next one, if there is one already.
@@ -249,6 +292,11 @@ impl InboxSender {
 
     pub(crate) fn is_member(&self, validator: &Validator) -> bool {
         self.members.contains_key(validator)
+    }
+
+    /// How many may speak.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
     }
 
     /// Room for `bytes` of a member; `None` at the bound. Called by one task, so that what is available stays so.

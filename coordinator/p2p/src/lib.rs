@@ -41,6 +41,7 @@ mod meter;
 mod network;
 mod peers;
 mod quota;
+mod relay;
 mod sync;
 mod transport;
 

@@ -40,6 +40,7 @@ use crate::{
     identity::{self, peer_id},
     inbox::{Inbox, InboxSender, common_inbox, inbox},
     peers::AllowList,
+    relay::Coins,
     sync::{PROBE, SyncRequest, SyncResponse},
     transport::{Behaviour, BehaviourEvent},
 };
@@ -118,6 +119,7 @@ pub(crate) struct Network {
     /// Those of them whose members are everybody on the allow-list.
     common: HashSet<Genesis>,
     newest: Newest,
+    coins: Coins,
     requests: HashMap<OutboundRequestId, oneshot::Sender<Result<Vec<u8>, P2pError>>>,
     connections: HashMap<Validator, Vec<ConnectionId>>,
     /// The probe of each connected validator that waits for its answer, and since when.
@@ -146,6 +148,7 @@ impl Network {
             chains: HashMap::new(),
             common: HashSet::new(),
             newest: Newest::default(),
+            coins: Coins::default(),
             requests: HashMap::new(),
             connections: HashMap::new(),
             probes: HashMap::new(),
@@ -536,7 +539,10 @@ impl Network {
         }
         self.newest.note(genesis, from, envelope.stamp, self.shared.stamps.now());
         let size = u64::try_from(envelope.payload.len()).unwrap_or(u64::MAX);
-        let relay = self.shared.allow.get(&from).is_some_and(|author| author.may_relay(size, now));
+        // A topic of everybody has members who are not connected with each other: there each message is relayed.
+        let needed =
+            self.common.contains(&genesis) || self.coins.relay(chain.members(), from, envelope.stamp);
+        let relay = needed && self.shared.allow.get(&from).is_some_and(|author| author.may_relay(size, now));
         // A relayed copy may come before the direct one, which then counts as a repetition: take it, relay or not.
         let space = chain.reserve(&from, envelope.payload.len()).ok_or(Reason::InboxFull)?;
         chain.deliver(Inbound::Gossip(Gossip { from, bytes: envelope.payload, _space: space }));

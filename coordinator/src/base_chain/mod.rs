@@ -26,50 +26,64 @@ const RESUBMIT_REFUSED: Duration = Duration::from_secs(1);
 /// How long the base chain may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the base chain says of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sent {
+    /// It waits, or is in a block.
+    Taken,
+    /// It may be taken later.
+    RefusedForNow,
+    /// It is never taken.
+    Refused,
+}
+
 /// Submits transactions, each again after a while as long as it stays wanted.
 #[derive(Debug, Default)]
 struct Submitter {
-    /// The last one, and when it is due again.
-    last: Option<(TransactionHash, Instant)>,
+    /// The last one, what was said of it, and when it is due again.
+    last: Option<(TransactionHash, Sent, Instant)>,
 }
 
 impl Submitter {
-    /// Submits if it is due. A refusal for good is logged once: what removes the row is the base chain's event.
+    /// Submits if it is due; what was said of it, now or the last time. A refusal for good is logged once: what removes the
+    /// row is the base chain's event.
     async fn submit(
         &mut self,
         chain: &impl BaseChain,
         transaction: &Transaction,
         what: &str,
-    ) -> Result<bool, TaskError> {
+    ) -> Result<Sent, TaskError> {
         let hash = transaction.hash();
-        let repeated = self.last.is_some_and(|(last, _)| last == hash);
-        if repeated && self.last.is_some_and(|(_, due)| Instant::now() < due) {
-            return Ok(false);
+        let last = self.last.filter(|(last, ..)| *last == hash);
+        if let Some((_, sent, due)) = last
+            && (Instant::now() < due)
+        {
+            return Ok(sent);
         }
+        let repeated = last.is_some();
         let Ok(answer) = timeout(PATIENCE, chain.submit(transaction)).await else {
             self.last = None;
             return Err(TaskError::Retry(format!("the base chain does not answer within {PATIENCE:?}")));
         };
-        self.last = Some((hash, Instant::now() + RESUBMIT));
-        match answer {
+        let sent = match answer {
             Ok(_) => {
                 tracing::info!(what, %hash, repeated, "submitted to the base chain");
-                Ok(true)
+                Sent::Taken
             }
             Err(ChainError::Refused(refusal)) => {
-                if refusal.is_temporary() {
-                    self.last = Some((hash, Instant::now() + RESUBMIT_REFUSED));
-                }
                 if !repeated {
                     tracing::info!(what, %hash, reason = %refusal, "the base chain refused for now or for good");
                 }
-                Ok(false)
+                if refusal.is_temporary() { Sent::RefusedForNow } else { Sent::Refused }
             }
             Err(error) => {
                 self.last = None;
-                Err(retry(&error))
+                return Err(retry(&error));
             }
-        }
+        };
+        let after = if sent == Sent::RefusedForNow { RESUBMIT_REFUSED } else { RESUBMIT };
+        self.last = Some((hash, sent, Instant::now() + after));
+        Ok(sent)
     }
 }
 

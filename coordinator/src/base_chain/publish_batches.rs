@@ -1,11 +1,15 @@
-//! Submits a network's signed batches in order: the one which the base chain takes next.
+//! Submits a network's signed batches in order: those which the base chain takes next.
+//!
+//! We see that one was executed only once its block is cosigned; the next one is submitted meanwhile.
+
+use std::{collections::BTreeMap, time::Duration};
 
 use coordinator_base_chain::{BaseChain, Transaction};
 use coordinator_core::batch;
 use coordinator_store::Store;
-use processor_messages::Network;
+use processor_messages::{BatchId, Network};
 
-use super::Submitter;
+use super::{RESUBMIT_REFUSED, Sent, Submitter};
 use crate::{
     node::Node,
     task::{Progress, Task, TaskError},
@@ -16,13 +20,15 @@ pub struct PublishBatches<S, C> {
     node: Node<S>,
     chain: C,
     network: Network,
-    submitter: Submitter,
+    submitters: BTreeMap<BatchId, Submitter>,
+    /// One was refused for now.
+    held_up: bool,
 }
 
 impl<S: Store, C: BaseChain> PublishBatches<S, C> {
     /// Submits the batches of `network` to `chain`.
     pub fn new(node: Node<S>, chain: C, network: Network) -> Self {
-        Self { node, chain, network, submitter: Submitter::default() }
+        Self { node, chain, network, submitters: BTreeMap::new(), held_up: false }
     }
 }
 
@@ -32,10 +38,22 @@ impl<S: Store, C: BaseChain> Task for PublishBatches<S, C> {
     }
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
-        let next = self.node.store.read(|db| batch::to_submit(db, self.network))?;
-        if let Some(signed) = next {
-            self.submitter.submit(&self.chain, &Transaction::ExecuteBatch(signed), "batch").await?;
+        let waiting = self.node.store.read(|db| batch::to_submit(db, self.network))?;
+        self.submitters.retain(|id, _| waiting.iter().any(|signed| signed.batch.id == *id));
+        self.held_up = false;
+        for signed in waiting {
+            let submitter = self.submitters.entry(signed.batch.id).or_default();
+            let sent = submitter.submit(&self.chain, &Transaction::ExecuteBatch(signed), "batch").await?;
+            self.held_up = sent == Sent::RefusedForNow;
+            if self.held_up {
+                // Those after it would be too.
+                break;
+            }
         }
         Ok(Progress::Idle)
+    }
+
+    fn longest_wait(&self) -> Duration {
+        if self.held_up { RESUBMIT_REFUSED } else { Duration::from_secs(5) }
     }
 }

@@ -236,7 +236,9 @@ impl Faults {
             }
         }
         if profile == Profile::Rotation {
-            faults = faults.over(Self::ROTATION);
+            let lengths = Self::ROTATION;
+            let which = usize::try_from(below(rng, lengths.len() as u64)).unwrap_or_default();
+            faults = faults.over(lengths.get(which).copied().unwrap_or(SECOND));
         }
         let any = below(rng, Manner::LIARS.len() as u64);
         let lies = (profile == Profile::Byzantine) || below(rng, 4) == 0;
@@ -245,8 +247,9 @@ impl Faults {
         if lies { faults.with_liar(shape, which, rng) } else { faults }
     }
 
-    /// How long the faults of a run with rotations last.
-    const ROTATION: Time = 150 * SECOND;
+    /// How long the faults of a run with rotations last: until the first set has keys, until it hands over, or until the
+    /// last one does. What must hold once they are over can be seen of the rotations which are left.
+    const ROTATION: [Time; 3] = [25 * SECOND, 75 * SECOND, 150 * SECOND];
 
     /// The same number of rare faults over a longer time.
     fn over(self, until: Time) -> Self {

@@ -147,6 +147,25 @@ async fn flooding_members_leave_everybody_else_room_and_a_turn() {
     assert!(inbox.recv().await.is_none());
 }
 
+/// P2P-27: neither keeps the other out.
+#[test]
+fn bulk_is_read_after_others_and_every_eighth_time() {
+    let (sender, inbox) = crate::inbox::inbox(64 << 20, &members(0..4));
+    inbox.read_last(|bytes| bytes == b"bulk");
+    let mut inbox = inbox;
+    let put = |from, text: &str| {
+        sender.deliver(waiting(from, text, sender.reserve(&validator(from), 200).unwrap()));
+    };
+    (0..100).for_each(|_| put(1, "bulk"));
+    (0..20).for_each(|_| put(2, "vote"));
+    let mut read = Vec::new();
+    while let Some(Inbound::Gossip(gossip)) = inbox.try_recv() {
+        read.push(gossip.bytes == b"bulk");
+    }
+    let expected: Vec<_> = (0..120).map(|index| (index >= 22) || (index % 8 == 7)).collect();
+    assert_eq!(read, expected);
+}
+
 /// P2P-15
 #[test]
 fn one_member_fills_at_most_a_quarter() {

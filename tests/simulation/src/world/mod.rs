@@ -187,7 +187,9 @@ impl World {
         let places = places.chain((0..self.coordinators.len()).map(Place::Coordinator));
         let places: Vec<_> = places.chain((0..self.processors.len()).map(Place::Processor)).collect();
         for place in places {
-            if self.manner(self.validator_of(place)) == Manner::Silent {
+            // With rotations others who have no base-chain node ask that one too.
+            let is_asked = matches!(place, Place::Base(_)) && !self.setting.shape.changes.is_empty();
+            if (self.manner(self.validator_of(place)) == Manner::Silent) && !is_asked {
                 continue;
             }
             let after = self.below(300 * MS);
