@@ -10,7 +10,7 @@ use coordinator_core::{
 use coordinator_keys::SecretKey;
 use coordinator_message_queue::MessageQueue;
 use coordinator_store::{MemoryStore, Transaction};
-use processor_messages::{BatchId, Bytes, KeyPair, Session, ValidatorSet};
+use processor_messages::{BaseBlock, BatchId, Bytes, KeyPair, Session, ValidatorSet};
 use rand_core::OsRng;
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
@@ -43,6 +43,16 @@ fn set() -> ValidatorSet {
     ValidatorSet { network: network("bitcoin"), session: Session(0) }
 }
 
+fn next_set() -> ValidatorSet {
+    ValidatorSet { session: Session(1), ..set() }
+}
+
+/// A set is declared, and has keys.
+fn with_keys(set: ValidatorSet) -> Vec<Event> {
+    let declared = Event::SetDeclared(declaration(set, (0..4).map(validator)));
+    vec![declared, Event::KeysSet { set, key_pair: key_pair(), signers: Signers::default() }]
+}
+
 fn key_pair() -> KeyPair {
     KeyPair { base: [3; 32], network: Bytes::new(vec![2; 33]).unwrap() }
 }
@@ -50,10 +60,13 @@ fn key_pair() -> KeyPair {
 impl Served {
     /// A member of one set, whose keys are on the chain.
     async fn new() -> Self {
+        Self::of(with_keys(set())).await
+    }
+
+    /// What followed the chain's first block, with these events.
+    async fn of(events: Vec<Event>) -> Self {
         let node = node(&["bitcoin"]);
-        let declared = Event::SetDeclared(declaration(set(), (0..4).map(validator)));
-        let keys = Event::KeysSet { set: set(), key_pair: key_pair(), signers: Signers::default() };
-        let chain = MemoryChain::new("test", CHAIN, Vec::new(), 1, vec![declared, keys]);
+        let chain = MemoryChain::new("test", CHAIN, Vec::new(), 1, events);
         let (url, server) = serve(&node).await;
         let this = Self { node, chain, url, server };
         this.follow().await;
@@ -195,4 +208,19 @@ async fn every_code_of_a_halt_comes_with_a_remedy_of_its_own() {
     }
     assert_eq!(remedies.len(), reasons().len(), "{remedies:?}");
     assert!(remedies.iter().all(|remedy| remedy.len() > 40));
+}
+
+#[tokio::test]
+async fn while_a_set_retires_its_deadline_is_shown() {
+    // SIGN-16: blocks of 9 s, 100 less one of them are left.
+    const NAME: &str = "coord_slash_report_deadline_seconds";
+    assert!(!Served::new().await.get("/metrics").await.1.contains(NAME));
+    let (next, accepted_by, slash_report_deadline) = (next_set(), Session(1), BaseBlock(100));
+    let handover = Event::HandoverAccepted { retiring: set(), accepted_by, slash_report_deadline };
+    let served = Served::of([with_keys(set()), with_keys(next), vec![handover]].concat()).await;
+    served.chain.push(9_001, Vec::new(), Vec::new());
+    served.follow().await;
+    let metrics = served.get("/metrics").await.1;
+    assert!(metrics.contains(&format!("{NAME}{{set=\"bitcoin/0\"}} 891\n")), "{metrics}");
+    assert!(!metrics.contains(&format!("{NAME}{{set=\"bitcoin/1\"}}")));
 }
