@@ -1,7 +1,7 @@
 //! What one chain receives: a queue for each member, read in turns, bounded in bytes.
 //!
 //! What the chain calls bulk waits in a queue of its own: of what waits it is read last, and at least every eighth time,
-//! so that neither keeps the other out.
+//! so that neither keeps the other out. A quarter of a member's own room is never taken by its bulk.
 //!
 //! ```text
 //! half of the bytes: divided among the members, so that nobody can take another's room
@@ -108,6 +108,7 @@ impl Drop for Responder {
 #[derive(Debug)]
 pub(crate) struct Space {
     _own: OwnedSemaphorePermit,
+    _bulk: Option<OwnedSemaphorePermit>,
     _beyond: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
@@ -244,8 +245,17 @@ impl Drop for Inbox {
 struct Room {
     /// Nobody else can take this.
     own: Arc<Semaphore>,
+    /// What its bulk may take of it.
+    bulk: Arc<Semaphore>,
     /// What it may take of the room for whoever comes.
     beyond: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new(own: usize, beyond: usize) -> Self {
+        let bytes = |bytes| Arc::new(Semaphore::new(bytes));
+        Self { own: bytes(own), bulk: bytes(own - own / 4), beyond: bytes(beyond) }
+    }
 }
 
 /// The sending end, held by the network task. The queues themselves are unbounded; entries hold [`Space`].
@@ -268,11 +278,7 @@ pub(crate) fn inbox(bytes: usize, members: &HashSet<Validator>) -> (InboxSender,
     let (watched, reachable) = watch::channel(BTreeSet::new());
     let most = bytes / 4;
     let own = (bytes / 2).checked_div(members.len()).unwrap_or(0).min(most);
-    let room = |_: &Validator| Room {
-        own: Arc::new(Semaphore::new(own)),
-        beyond: Arc::new(Semaphore::new(most - own)),
-    };
-    let members = members.iter().map(|member| (*member, room(member))).collect();
+    let members = members.iter().map(|member| (*member, Room::new(own, most - own))).collect();
     let common = Arc::new(Semaphore::new(bytes / 2));
     let sender = InboxSender { queue: queue.clone(), common, members, reachable: watched };
     (sender, Inbox { queue, reachable })
@@ -283,10 +289,7 @@ impl InboxSender {
     pub(crate) fn set_members(&mut self, members: &HashSet<Validator>) {
         self.members.retain(|member, _| members.contains(member));
         for member in members {
-            self.members.entry(*member).or_insert_with(|| Room {
-                own: Arc::new(Semaphore::new(COMMON_ROOM)),
-                beyond: Arc::new(Semaphore::new(0)),
-            });
+            self.members.entry(*member).or_insert_with(|| Room::new(COMMON_ROOM, 0));
         }
     }
 
@@ -299,11 +302,18 @@ impl InboxSender {
         self.members.len()
     }
 
+    /// Whether a message is read last.
+    pub(crate) fn is_bulk(&self, message: &[u8]) -> bool {
+        self.queue.waiting().is_bulk.is_some_and(|is_bulk| is_bulk(message))
+    }
+
     /// Room for `bytes` of a member; `None` at the bound. Called by one task, so that what is available stays so.
-    pub(crate) fn reserve(&self, from: &Validator, bytes: usize) -> Option<Space> {
+    pub(crate) fn reserve(&self, from: &Validator, bytes: usize, bulk: bool) -> Option<Space> {
         let cost = u32::try_from(bytes.checked_add(ENTRY_BYTES)?).ok()?;
         let room = self.members.get(from)?;
-        let own = cost.min(u32::try_from(room.own.available_permits()).unwrap_or(u32::MAX));
+        let available = |room: &Semaphore| u32::try_from(room.available_permits()).unwrap_or(u32::MAX);
+        let most = if bulk { available(&room.own).min(available(&room.bulk)) } else { available(&room.own) };
+        let own = cost.min(most);
         let beyond = match cost - own {
             0 => None,
             rest => {
@@ -311,7 +321,8 @@ impl InboxSender {
                 Some((member, self.common.clone().try_acquire_many_owned(rest).ok()?))
             }
         };
-        Some(Space { _own: room.own.clone().try_acquire_many_owned(own).ok()?, _beyond: beyond })
+        let bulk = if bulk { Some(room.bulk.clone().try_acquire_many_owned(own).ok()?) } else { None };
+        Some(Space { _own: room.own.clone().try_acquire_many_owned(own).ok()?, _bulk: bulk, _beyond: beyond })
     }
 
     pub(crate) fn deliver(&self, inbound: Inbound) {

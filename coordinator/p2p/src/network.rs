@@ -540,11 +540,11 @@ impl Network {
         self.newest.note(genesis, from, envelope.stamp, self.shared.stamps.now());
         let size = u64::try_from(envelope.payload.len()).unwrap_or(u64::MAX);
         // A topic of everybody has members who are not connected with each other: there each message is relayed.
-        let needed =
-            self.common.contains(&genesis) || self.coins.relay(chain.members(), from, envelope.stamp);
+        let needed = self.common.contains(&genesis) || self.coins.throw(chain.members());
         let relay = needed && self.shared.allow.get(&from).is_some_and(|author| author.may_relay(size, now));
         // A relayed copy may come before the direct one, which then counts as a repetition: take it, relay or not.
-        let space = chain.reserve(&from, envelope.payload.len()).ok_or(Reason::InboxFull)?;
+        let bulk = chain.is_bulk(&envelope.payload);
+        let space = chain.reserve(&from, envelope.payload.len(), bulk).ok_or(Reason::InboxFull)?;
         chain.deliver(Inbound::Gossip(Gossip { from, bytes: envelope.payload, _space: space }));
         Ok(relay)
     }
@@ -629,7 +629,7 @@ impl Network {
         if !entry.may_ask(Instant::now()) {
             return Err(Reason::AnswerBudget);
         }
-        chain.reserve(from, request.bytes.len()).ok_or(Reason::InboxFull).map(Some)
+        chain.reserve(from, request.bytes.len(), false).ok_or(Reason::InboxFull).map(Some)
     }
 }
 

@@ -2,12 +2,10 @@
 //! members.
 //!
 //! A set of up to [`MESH`] + 1 members has each message from its author; relays only make up for a link between two of
-//! them that is broken. In larger sets they are how it travels. Each member throws a coin of its own for each message, so
-//! that an author cannot choose a message which nobody relays.
+//! them that is broken. In larger sets they are how it travels. Each member throws a coin for each message, which nothing
+//! that the author chooses goes into: it cannot look for a message which nobody relays.
 
 use std::hash::{BuildHasher, RandomState};
-
-use processor_messages::Validator;
 
 use crate::gossip::MESH;
 
@@ -16,15 +14,19 @@ const RELAYS: usize = 3;
 /// How many copies of a message reach a member of a larger set, on average.
 const COPIES: usize = 6;
 
-/// The coins of one node.
+/// The coins of one node: a keyed hash of how many were thrown.
 #[derive(Default)]
-pub(crate) struct Coins(RandomState);
+pub(crate) struct Coins {
+    key: RandomState,
+    thrown: u64,
+}
 
 impl Coins {
-    /// Whether to relay this message in a set of so many members.
-    pub(crate) fn relay(&self, members: usize, author: Validator, stamp: u64) -> bool {
+    /// Whether to relay a message in a set of so many members; another coin each time.
+    pub(crate) fn throw(&mut self, members: usize) -> bool {
+        self.thrown = self.thrown.wrapping_add(1);
         let (share, of) = share(members);
-        let coin = usize::try_from(self.0.hash_one((author.0, stamp)) >> 32).unwrap_or_default();
+        let coin = usize::try_from(self.key.hash_one(self.thrown) >> 32).unwrap_or_default();
         coin.checked_rem(of).is_none_or(|coin| coin < share)
     }
 }
@@ -44,16 +46,16 @@ mod tests {
         for (members, expected) in
             [(2, 0), (3, 1), (4, 2), (5, 3), (8, 3), (13, 3), (14, 6), (50, 24), (150, 74)]
         {
-            let nodes: Vec<_> = (0..members).map(|_| Coins::default()).collect();
-            let relayed = |node: &Coins, stamp| node.relay(members, Validator([7; 32]), stamp);
             let others = members - 2;
+            let mut nodes: Vec<_> = (0..others).map(|_| Coins::default()).collect();
             let total: usize = (0..2_000)
-                .map(|stamp| nodes.iter().take(others).filter(|node| relayed(node, stamp)).count())
+                .map(|_| nodes.iter_mut().filter_map(|node| node.throw(members).then_some(())).count())
                 .sum();
             let expected: usize = expected * 2_000;
             assert!(total.abs_diff(expected) < 1_000, "{members} members: {total}, not {expected}");
-            let first = nodes.first().map(|node| (0..2_000).filter(|stamp| relayed(node, *stamp)).count());
-            assert!(others > RELAYS || first == Some(2_000), "of few members each relays: {first:?}");
+            let mut first = Coins::default();
+            let relayed = (0..2_000).filter(|_| first.throw(members)).count();
+            assert!(others > RELAYS || relayed == 2_000, "of few members each relays: {relayed}");
         }
     }
 }

@@ -14,7 +14,7 @@ pub use publish_slash_report::PublishSlashReports;
 
 use std::time::Duration;
 
-use coordinator_base_chain::{BaseChain, ChainError, Transaction, TransactionHash};
+use coordinator_base_chain::{BaseChain, ChainError, Refusal, Transaction, TransactionHash};
 use tokio::time::{Instant, timeout};
 
 use crate::task::TaskError;
@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum Sent {
     /// It waits, or is in a block.
     Taken,
+    /// What it asks for was done.
+    Past,
     /// It may be taken later.
     RefusedForNow,
     /// It is never taken.
@@ -74,7 +76,11 @@ impl Submitter {
                 if !repeated {
                     tracing::info!(what, %hash, reason = %refusal, "the base chain refused for now or for good");
                 }
-                if refusal.is_temporary() { Sent::RefusedForNow } else { Sent::Refused }
+                match refusal {
+                    Refusal::BatchStale { .. } => Sent::Past,
+                    refusal if refusal.is_temporary() => Sent::RefusedForNow,
+                    _ => Sent::Refused,
+                }
             }
             Err(error) => {
                 self.last = None;

@@ -38,14 +38,19 @@ impl<S: Store, C: BaseChain> Task for PublishBatches<S, C> {
     }
 
     async fn run_once(&mut self) -> Result<Progress, TaskError> {
-        let waiting = self.node.store.read(|db| batch::to_submit(db, self.network))?;
-        self.submitters.retain(|id, _| waiting.iter().any(|signed| signed.batch.id == *id));
         self.held_up = false;
-        for signed in waiting {
+        let mut last = None;
+        for _ in 0..batch::MAX_AHEAD {
+            // Read each time: a halt ends the submissions under way.
+            let waiting = self.node.store.read(|db| batch::to_submit(db, self.network))?;
+            self.submitters.retain(|id, _| waiting.iter().any(|signed| signed.batch.id == *id));
+            let next = waiting.into_iter().find(|signed| Some(signed.batch.id) > last);
+            let Some(signed) = next else { break };
+            last = Some(signed.batch.id);
             let submitter = self.submitters.entry(signed.batch.id).or_default();
             let sent = submitter.submit(&self.chain, &Transaction::ExecuteBatch(signed), "batch").await?;
             self.held_up = sent == Sent::RefusedForNow;
-            if self.held_up {
+            if matches!(sent, Sent::RefusedForNow | Sent::Refused) {
                 // Those after it would be too.
                 break;
             }

@@ -345,6 +345,36 @@ async fn a_batch_which_is_refused_for_now_holds_up_the_later_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_which_was_executed_unseen_holds_up_none_and_one_which_never_will_be_holds_up_all() {
+    // COORD-6.
+    let (stale, never) = (Refusal::BatchStale { id: BatchId(0), next: BatchId(9) }, Refusal::BadSignature);
+    for (refusal, expected) in [(stale, vec![0, 1, 2]), (never, vec![0])] {
+        let (node, chain) = with_everything_to_submit(&["bitcoin"]).await;
+        for id in 1..3 {
+            has_signed_batch(&node, network("bitcoin"), BatchId(id)).await;
+        }
+        chain.script(network("bitcoin"), Manner::Refuses(refusal.clone()));
+        let _running = Running::submitters(&node, &chain, &["bitcoin"]);
+        pass(Duration::from_secs(9)).await;
+        assert_eq!(batches(&chain), expected, "{refusal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_ends_a_run_of_submissions_under_way() {
+    // COORD-6, COORD-9.
+    let (node, chain) = with_everything_to_submit(&["bitcoin"]).await;
+    has_signed_batch(&node, network("bitcoin"), BatchId(1)).await;
+    chain.script(network("bitcoin"), Manner::TakesAfter(Duration::from_secs(20)));
+    let _running = Running::submitters(&node, &chain, &["bitcoin"]);
+    pass(Duration::from_secs(10)).await;
+    let reason = Reason::Internal { what: "test".to_owned() };
+    node.halt(set_of(network("bitcoin")), reason).await.unwrap();
+    pass(Duration::from_mins(2)).await;
+    assert_eq!(batches(&chain), [0], "the one which was under way");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_of_a_halted_session_is_submitted() {
     // COORD-9: before, a batch was, as only its network's halt was looked at.
     let networks = ["bitcoin", "ethereum"];

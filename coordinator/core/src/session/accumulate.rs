@@ -110,6 +110,12 @@ pub(super) fn close(session: &mut Session<'_, '_>, topic: Topic) -> Result<(), E
         return Ok(());
     }
     state.closed = true;
+    // Only now is it known that the shares were good.
+    if let Some(selection) = state.selection.as_ref().filter(|selection| selection.is_complete()) {
+        for who in selection.members.iter().filter(|who| !state.failed.contains(who)) {
+            standing::made_good(session, *who)?;
+        }
+    }
     own::withdraw(session.step, session.genesis(), topic, state.attempt)?;
     schedule(session, topic, &mut state, None);
     drop_bodies(session, topic, &state)?;
@@ -157,9 +163,13 @@ pub(super) fn preprocess(
     if selected || state.due.is_none() {
         reschedule(session, topic, &mut state);
     }
-    if unselected && !selected && candidates(session, &state, subject, Whom::Everybody)?.is_some() {
-        // The doubted would do: the others get a few blocks to make them unnecessary.
-        let grace = u64::from(session.spec.parameters.attempt_blocks).div_ceil(GRACES_IN_AN_ATTEMPT);
+    if unselected
+        && !selected
+        && let Some(candidates) = candidates(session, &state, subject, Whom::Everybody)?
+    {
+        // The doubted would do: the others get some blocks to make them unnecessary, the more the doubted failed.
+        let shortest = u64::from(session.spec.parameters.attempt_blocks).div_ceil(GRACES_IN_AN_ATTEMPT);
+        let grace = shortest.saturating_mul(1 << candidates.most_failures.saturating_sub(1));
         let due = TributaryBlock(session.block.0.saturating_add(grace));
         if state.due.is_none_or(|former| due < former) {
             schedule(session, topic, &mut state, Some(due));
@@ -188,28 +198,39 @@ enum Whom {
     Everybody,
 }
 
-/// The first arrivals about `subject` who weigh t together, without those who failed (`SIGN-6`).
+/// Who weighs t together.
+struct Candidates {
+    members: Vec<MemberIndex>,
+    /// Of the doubted among them.
+    most_failures: u8,
+}
+
+/// The first arrivals about `subject` who weigh t together, without those who failed (`SIGN-6`); the doubted last, those
+/// with fewer failures first (`SIGN-25`).
 fn candidates(
     session: &Session<'_, '_>,
     state: &TopicState,
     subject: Subject,
     whom: Whom,
-) -> Result<Option<Vec<MemberIndex>>, Error> {
+) -> Result<Option<Candidates>, Error> {
     let (mut members, mut doubted) = (Vec::new(), Vec::new());
     for (index, about) in &state.arrived {
         let eligible = (*about == subject) && !state.failed.contains(index);
         if eligible && !slash::is_fatal(session.step.txn, session.spec, *index)? {
-            let last = standing::is_doubted(session, *index)?;
-            if last { doubted.push(*index) } else { members.push(*index) }
+            match standing::doubt(session, *index)? {
+                Some(failures) => doubted.push((failures, *index)),
+                None => members.push(*index),
+            }
         }
         if session.spec.reaches_threshold(members.iter().copied()) {
-            return Ok(Some(members));
+            return Ok(Some(Candidates { members, most_failures: 0 }));
         }
     }
-    for index in doubted.into_iter().filter(|_| whom == Whom::Everybody) {
+    doubted.sort_by_key(|(failures, _)| *failures);
+    for (failures, index) in doubted.into_iter().filter(|_| whom == Whom::Everybody) {
         members.push(index);
         if session.spec.reaches_threshold(members.iter().copied()) {
-            return Ok(Some(members));
+            return Ok(Some(Candidates { members, most_failures: failures }));
         }
     }
     Ok(None)
@@ -221,9 +242,12 @@ fn select(
     subject: Subject,
     whom: Whom,
 ) -> Result<bool, Error> {
-    let Some(mut members) = candidates(session, state, subject, whom)? else { return Ok(false) };
+    let Some(Candidates { mut members, .. }) = candidates(session, state, subject, whom)? else {
+        return Ok(false);
+    };
     members.sort_unstable();
-    state.selection = Some(Selection { subject, members, shared: Vec::new(), spoiled: false });
+    let at = session.block;
+    state.selection = Some(Selection { subject, at, members, shared: Vec::new(), spoiled: false });
     Ok(true)
 }
 
@@ -252,14 +276,13 @@ pub(super) fn share(
     mut state: TopicState,
     who: MemberIndex,
     body: Vec<u8>,
-) -> Result<Option<TopicState>, Error> {
-    let Some(selection) = state.selection.as_mut() else { return Ok(None) };
+) -> Option<TopicState> {
+    let selection = state.selection.as_mut()?;
     selection.shared.push(who);
     let complete = selection.is_complete();
     let failed = selection.members.iter().any(|member| state.failed.contains(member));
     let key = (session.genesis(), topic, round_key(state.attempt, Round::Share), who);
     BODIES.put(session, &key, &body);
-    standing::shared(session, who)?;
     if complete {
         if !failed {
             // What follows happens outside of the tributary: it gets as much time again.
@@ -268,7 +291,7 @@ pub(super) fn share(
         session.notice(Event::SharesComplete { topic, attempt: state.attempt });
     }
     put(session, topic, &state);
-    Ok(complete.then_some(state))
+    complete.then_some(state)
 }
 
 /// A selected member was proved wrong: this attempt cannot succeed, so the next starts with this block's end, and
@@ -282,9 +305,9 @@ pub(super) fn fail(
     if !state.failed.contains(&who) {
         state.failed.push(who);
     }
-    standing::failed(session, who)?;
     if let Some(selection) = &mut state.selection {
         selection.spoiled = true;
+        standing::failed(session, who, selection.at)?;
     }
     let now = session.block;
     schedule(session, topic, &mut state, Some(now));
@@ -314,14 +337,19 @@ pub(super) fn take_due(session: &mut Session<'_, '_>) -> Result<Vec<Due>, Error>
             let (_, _, topic) = key;
             let state = self::topic(session.step.txn, session.genesis(), topic)?;
             let Some(mut state) = state.filter(|s| !s.closed) else { continue };
-            taken.push(if select_any(session, &mut state)? {
+            if select_any(session, &mut state)? {
                 reschedule(session, topic, &mut state);
                 put(session, topic, &state);
                 notice_selection(session, topic, &state);
-                Due::Selected(topic, state)
+                taken.push(Due::Selected(topic, state));
+            } else if state.selection.is_none() && (state.ends > Some(session.block)) {
+                // Who would have done is fatally slashed since; the attempt goes on.
+                let ends = state.ends;
+                schedule(session, topic, &mut state, ends);
+                put(session, topic, &state);
             } else {
-                Due::Attempt(topic, next_attempt(session, topic, state)?)
-            });
+                taken.push(Due::Attempt(topic, next_attempt(session, topic, state)?));
+            }
         }
     }
 }
@@ -354,7 +382,7 @@ fn next_attempt(
         for who in selection.members.iter().filter(|m| !selection.shared.contains(m)) {
             if !state.failed.contains(who) && !mutated!(NoNewSelection) {
                 state.failed.push(*who);
-                standing::failed(session, *who)?;
+                standing::failed(session, *who, selection.at)?;
                 slash::slash(session, *who, Cause::MissedShare.of(topic, state.attempt))?;
             }
         }
@@ -387,6 +415,7 @@ fn reschedule(session: &mut Session<'_, '_>, topic: Topic, state: &mut TopicStat
     let blocks = u64::from(parameters.attempt_blocks).saturating_mul(times);
     let due = TributaryBlock(session.block.0.saturating_add(blocks));
     schedule(session, topic, state, Some(due));
+    state.ends = Some(due);
 }
 
 fn schedule(

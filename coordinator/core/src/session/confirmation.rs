@@ -213,7 +213,7 @@ pub(super) fn share(
         slash::slash(session, who, Cause::InvalidShare.of(Topic::Confirmation, attempt))?;
         return accumulate::fail(session, Topic::Confirmation, state, who);
     }
-    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec())? {
+    match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec()) {
         Some(complete) => conclude(session, &complete, &members, (&signing, pair)),
         None => Ok(()),
     }

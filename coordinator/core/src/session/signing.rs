@@ -214,7 +214,7 @@ pub(super) fn data(
     let reached = match round {
         Round::Preprocess => accumulate::preprocess(session, topic, state, who, ([0; 32], body))?,
         Round::Share if accumulate::may_share(session, topic, &state, who)? => {
-            accumulate::share(session, topic, state, who, body)?
+            accumulate::share(session, topic, state, who, body)
         }
         Round::Share => None,
     };

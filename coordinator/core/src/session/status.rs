@@ -284,8 +284,8 @@ fn doubted(
     db: &(impl Read + ?Sized),
     spec: &SetSpec,
 ) -> Result<Vec<(Validator, TributaryBlock)>, StoreError> {
-    let now = apply::applied_through(db, spec.genesis)?;
-    let doubted = standing::doubted(db, spec.genesis, now)?;
+    let next = TributaryBlock(apply::applied_through(db, spec.genesis)?.0.saturating_add(1));
+    let doubted = standing::doubted(db, spec.genesis, next)?;
     Ok(doubted.into_iter().filter_map(|(who, until)| Some((spec.validator(who)?, until))).collect())
 }
 

@@ -58,8 +58,11 @@ pub type Subject = [u8; 32];
 pub struct TopicState {
     /// The current attempt.
     pub attempt: Attempt,
-    /// The block at whose end the next attempt starts, if the topic is not closed by then.
+    /// The block at whose end the doubted may be selected, or the next attempt starts, if the topic is not closed by
+    /// then.
     pub due: Option<TributaryBlock>,
+    /// The block at whose end the next attempt starts, if nobody is selected by then.
+    pub ends: Option<TributaryBlock>,
     /// Who sent a preprocess in this attempt, and about what, in order of arrival.
     pub arrived: Vec<(MemberIndex, Subject)>,
     /// The selected set of this attempt.
@@ -75,6 +78,8 @@ pub struct TopicState {
 pub struct Selection {
     /// About what.
     pub subject: Subject,
+    /// The block which completed it.
+    pub at: TributaryBlock,
     /// In set order.
     pub members: Vec<MemberIndex>,
     /// Those of them who sent their share, in order of arrival.
@@ -96,6 +101,7 @@ impl TopicState {
         Self {
             attempt: Attempt(0),
             due: None,
+            ends: None,
             arrived: Vec::new(),
             selection: None,
             failed: Vec::new(),

@@ -290,6 +290,13 @@ impl Node {
         }
     }
 
+    /// Our processor makes a batch, and its preprocess of it.
+    pub(super) fn hear_batch(&mut self, id: u32) {
+        for message in self.batch_messages(Session(0), id) {
+            self.hear(message);
+        }
+    }
+
     /// A batch, and our preprocess of it.
     fn batch_messages(&self, session: Session, id: u32) -> [FromProcessor; 2] {
         let made = base_chain::FromProcessor::Batch { session, batch: batch(id) };
@@ -519,9 +526,7 @@ impl Cluster {
         let id = self.batches;
         self.batches += 1;
         for node in self.nodes.iter_mut().filter(|node| node.takes_part()) {
-            for message in node.batch_messages(Session(0), id) {
-                node.hear(message);
-            }
+            node.hear_batch(id);
         }
     }
 

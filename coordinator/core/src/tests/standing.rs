@@ -117,6 +117,53 @@ fn the_doubted_are_selected_after_a_grace_when_the_others_do_not_suffice() {
     cluster.assert_agreement();
 }
 
+/// Until a further attempt began, seen by an honest node.
+fn until_further_attempt(cluster: &mut Cluster) {
+    let before = further_attempts(&cluster.nodes[1]);
+    cluster.run_until(60, |c| further_attempts(&c.nodes[1]) > before);
+}
+
+#[test]
+fn who_fails_while_doubted_is_doubted_longer_and_the_others_get_more_grace() {
+    // SIGN-25.
+    let mut cluster = Cluster::new(&[1; 4], &[WithholdsShares, Honest, Honest, Honest]);
+    cluster.run_to_batches(120);
+    let until = |cluster: &Cluster| status(&cluster.nodes[1]).doubted[0].1.0;
+    assert!(until(&cluster) < blocks(&cluster) + first_doubt(&cluster));
+    // Another is away, so that it is selected, and fails again.
+    cluster.nodes[3].down = true;
+    cluster.make_batch();
+    until_further_attempt(&mut cluster);
+    assert_eq!(until(&cluster), blocks(&cluster) + 2 * first_doubt(&cluster));
+    cluster.restart(3);
+    cluster.nodes[3].hear_batch(cluster.batches - 1);
+    cluster.run_until(120, |c| c.executed.len() == c.batches as usize);
+    (0..2).for_each(|_| cluster.turn());
+    // The grace was one block, and is two: somebody who is one block late makes it unnecessary.
+    let before = further_attempts(&cluster.nodes[1]);
+    let arrived = |c: &Cluster| status(&c.nodes[1]).topics.first().is_some_and(|t| t.preprocess_weight == 3);
+    cluster.nodes[3].down = true;
+    cluster.make_batch();
+    cluster.run_until(9, arrived);
+    cluster.restart(3);
+    cluster.nodes[3].hear_batch(cluster.batches - 1);
+    cluster.run_until(60, |c| c.executed.len() == c.batches as usize);
+    assert_eq!(further_attempts(&cluster.nodes[1]), before);
+    cluster.assert_agreement();
+}
+
+#[test]
+fn the_confirmation_takes_the_doubted_too_when_they_are_needed() {
+    // SIGN-25, CONF-4.
+    let mut cluster = Cluster::new(&[1; 4], &[WithholdsShares, Honest, Honest, Honest]);
+    until_further_attempt(&mut cluster);
+    cluster.nodes[0].manner = Honest;
+    cluster.nodes[3].down = true;
+    cluster.run_until(60, |c| c.set_keys.is_some());
+    let with_it = |notice: &crate::Notice| matches!(notice.event, Event::Selected { topic: Topic::Confirmation, own, attempt, .. } if own && attempt.0 > 0);
+    assert!(cluster.nodes[0].notices.iter().any(with_it));
+}
+
 #[test]
 fn standings_are_forgotten_with_their_set() {
     // SIGN-22, SIGN-25.

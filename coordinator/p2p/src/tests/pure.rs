@@ -127,7 +127,7 @@ async fn flooding_members_leave_everybody_else_room_and_a_turn() {
     // Eight members take all they can get, in messages of 1 MiB.
     let mut taken = 0;
     for flooder in 0..8 {
-        while let Some(space) = sender.reserve(&validator(flooder), 1 << 20) {
+        while let Some(space) = sender.reserve(&validator(flooder), 1 << 20, false) {
             sender.deliver(waiting(flooder, "flood", space));
             taken += 1;
         }
@@ -135,14 +135,14 @@ async fn flooding_members_leave_everybody_else_room_and_a_turn() {
     assert!((40..=64).contains(&taken), "{taken}");
     for calm in 8..16 {
         for _ in 0..1_000 {
-            let space = sender.reserve(&validator(calm), 200).expect("a thousand votes have room");
+            let space = sender.reserve(&validator(calm), 200, false).expect("a thousand votes have room");
             sender.deliver(waiting(calm, "vote", space));
         }
     }
     let first: Vec<_> = (0..16).map(|_| inbox.try_recv().unwrap().from()).collect();
     assert_eq!(first, (0..16).map(validator).collect::<Vec<_>>(), "one of each in turn");
     while inbox.try_recv().is_some() {}
-    assert!(sender.reserve(&validator(0), 1 << 20).is_some(), "what is read leaves room");
+    assert!(sender.reserve(&validator(0), 1 << 20, false).is_some(), "what is read leaves room");
     drop(sender);
     assert!(inbox.recv().await.is_none());
 }
@@ -154,7 +154,7 @@ fn bulk_is_read_after_others_and_every_eighth_time() {
     inbox.read_last(|bytes| bytes == b"bulk");
     let mut inbox = inbox;
     let put = |from, text: &str| {
-        sender.deliver(waiting(from, text, sender.reserve(&validator(from), 200).unwrap()));
+        sender.deliver(waiting(from, text, sender.reserve(&validator(from), 200, false).unwrap()));
     };
     (0..100).for_each(|_| put(1, "bulk"));
     (0..20).for_each(|_| put(2, "vote"));
@@ -166,13 +166,37 @@ fn bulk_is_read_after_others_and_every_eighth_time() {
     assert_eq!(read, expected);
 }
 
+/// P2P-27: what waits in bulk leaves room for a vote.
+#[test]
+fn a_quarter_of_a_members_own_room_is_not_for_bulk() {
+    let (sender, _inbox) = crate::inbox::inbox(64 << 20, &members(0..150));
+    // Others hold what is for whoever comes.
+    let mut held = Vec::new();
+    for (flooder, bytes) in (0..8).flat_map(|flooder| [(flooder, 1 << 20), (flooder, 1)]) {
+        while let Some(space) = sender.reserve(&validator(flooder), bytes, false) {
+            held.push(space);
+        }
+    }
+    let mut bulk = 0;
+    while let Some(space) = sender.reserve(&validator(100), 317, true) {
+        held.push(space);
+        bulk += 1;
+    }
+    let mut votes = 0;
+    while let Some(space) = sender.reserve(&validator(100), 317, false) {
+        held.push(space);
+        votes += 1;
+    }
+    assert!((100..=150).contains(&bulk) && (40..=50).contains(&votes), "{bulk}, {votes}");
+}
+
 /// P2P-15
 #[test]
 fn one_member_fills_at_most_a_quarter() {
     for count in [1, 2, 3, 100] {
         let (sender, _inbox) = crate::inbox::inbox(4 << 20, &members(0..count));
         let mut held = Vec::new();
-        while let Some(space) = sender.reserve(&validator(0), 15 << 10) {
+        while let Some(space) = sender.reserve(&validator(0), 15 << 10, false) {
             held.push(space);
         }
         assert_eq!(held.len(), 64, "{count} members: 64 messages of 16 KiB are 1 MiB");

@@ -22,6 +22,8 @@ pub(crate) enum Manner {
     Refuses(Refusal),
     /// Nobody is there.
     Unreachable,
+    /// Takes everything, after so long.
+    TakesAfter(Duration),
     /// Somebody is there, who never answers.
     Hangs,
 }
@@ -104,6 +106,10 @@ impl BaseChain for Counted {
             Manner::Refuses(refusal) => Err(refusal.into()),
             Manner::Unreachable => {
                 Err(ChainError::Unreachable { url: "test".to_owned(), reason: "by script".to_owned() })
+            }
+            Manner::TakesAfter(time) => {
+                tokio::time::sleep(time).await;
+                self.inner.submit(transaction).await
             }
             Manner::Hangs => std::future::pending().await,
         }
