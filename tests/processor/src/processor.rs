@@ -1,13 +1,19 @@
 //! The processor's steps over a store: what the tasks of [`crate::service`] call, and nothing that waits.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use coordinator_store::{Outbox, Store, StoreError};
 use processor_messages::{FromProcessor, Network, Session, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
 use rand_core::OsRng;
 
 use crate::{
-    dkg::{Context, KeyGenError, KeyGeneration, Keys},
+    dkg::{
+        Context, KeyGenError, KeyGeneration, Keys,
+        progress::{Hook, Progress, Quarters, to_the_end},
+    },
     ledger::{Ledger, Payment, SignedPayment},
     rules::{
         self, Error, Identity, LETTERS, Randomness, Step, batches,
@@ -15,6 +21,7 @@ use crate::{
         payments::{self, Account, Standing},
     },
     secrets::EmbeddedSecrets,
+    status::Notice,
 };
 
 /// A processor's durable state and what it computes with. Clones are handles of the same.
@@ -113,11 +120,46 @@ impl<S: Store> Processor<S> {
         self.store.read(|db| key_gen::next_job(db, (self.me.network, self.me.curve)))
     }
 
-    /// Does a long computation: seconds, on a thread which may block.
+    /// Does a long computation to its end: seconds, on a thread which may block.
     ///
     /// # Errors
     /// [`KeyGenError`], to be given to [`Processor::record`].
     pub fn compute(&self, job: &Job) -> Result<Done, KeyGenError> {
+        self.compute_hooked(job, &mut to_the_end)
+    }
+
+    /// As [`Processor::compute`], telling how far it is. It ends once `go_on` is false or the result would not count
+    /// any more (`PROC-20`).
+    ///
+    /// # Errors
+    /// [`KeyGenError`], to be given to [`Processor::record`]; [`KeyGenError::Cancelled`] if it ended so.
+    pub fn compute_while(
+        &self,
+        job: &Job,
+        go_on: impl Fn() -> bool,
+        mut tell: impl FnMut(Notice),
+    ) -> Result<Done, KeyGenError> {
+        let (session, participations) = (job.context.session, job.work.participations());
+        let mut quarters = Quarters::default();
+        let mut hook = |progress: Progress| {
+            if !go_on() || !self.is_wanted(job) {
+                tell(Notice::Cancelled { session });
+                return ControlFlow::Break(());
+            }
+            if let Some(percent) = quarters.reached(progress) {
+                tell(Notice::Verifying { session, participations, percent });
+            }
+            ControlFlow::Continue(())
+        };
+        self.compute_hooked(job, &mut hook)
+    }
+
+    /// A store which fails says so when the result is recorded.
+    fn is_wanted(&self, job: &Job) -> bool {
+        self.store.read(|db| key_gen::is_wanted(db, job)).unwrap_or(true)
+    }
+
+    fn compute_hooked(&self, job: &Job, hook: Hook<'_>) -> Result<Done, KeyGenError> {
         let Job { context, own, embedded, work } = job;
         self.dkg.check(context)?;
         if *embedded != self.embedded.public(context.curve) {
@@ -128,7 +170,7 @@ impl<S: Store> Processor<S> {
                 Ok(Done::Participated(self.dkg.participate(context, *own, &self.embedded)?))
             }
             Work::Verify(participations) => {
-                let verdicts = self.dkg.verify(context, participations)?;
+                let verdicts = self.dkg.verify_with(context, participations, hook)?;
                 if verdicts.len() != participations.len() {
                     return Err(KeyGenError::Internal("not one verdict for each participation".to_owned()));
                 }
@@ -136,7 +178,7 @@ impl<S: Store> Processor<S> {
                 Ok(Done::Verified(members.zip(verdicts).collect()))
             }
             Work::Recover(dealers) => {
-                Ok(Done::Recovered(self.dkg.recover(context, *own, &self.embedded, dealers)))
+                Ok(Done::Recovered(self.dkg.recover_with(context, *own, &self.embedded, dealers, hook)))
             }
         }
     }

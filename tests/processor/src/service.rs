@@ -10,12 +10,15 @@
 //! ```
 //!
 //! Facts travel through the store; a [`Notify`] only wakes a task. A failure is retried after a delay which doubles
-//! up to [`MAX_DELAY`]. When the shutdown comes the tasks end after their current step; a computation under way is
-//! abandoned and done again after the next start.
+//! up to [`MAX_DELAY`]. When the shutdown comes the tasks end after their current step; a verification under way ends
+//! before its next participation, any other computation is abandoned, and both are done again after the next start.
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -85,7 +88,17 @@ pub struct Service<S: Store> {
     client: Arc<Client>,
     network: LedgerClient,
     wake: Arc<Wake>,
+    stopping: Arc<AtomicBool>,
     block_interval: Duration,
+}
+
+/// Ends the computation under way when [`Service::run`] ends, in whichever way: a blocking thread outlives it.
+struct StopsOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopsOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -114,6 +127,7 @@ impl<S: Store> Clone for Service<S> {
             client: self.client.clone(),
             network: self.network.clone(),
             wake: self.wake.clone(),
+            stopping: self.stopping.clone(),
             block_interval: self.block_interval,
         }
     }
@@ -133,7 +147,8 @@ impl<S: Store> Service<S> {
         network: LedgerClient,
         block_interval: Duration,
     ) -> Self {
-        Self { processor, client: Arc::new(client), network, wake: Arc::default(), block_interval }
+        let (client, wake, stopping) = (Arc::new(client), Arc::default(), Arc::default());
+        Self { processor, client, network, wake, stopping, block_interval }
     }
 
     /// Runs until `shutdown` completes.
@@ -141,6 +156,7 @@ impl<S: Store> Service<S> {
     /// # Errors
     /// [`TaskError`] if the processor cannot begin.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), TaskError> {
+        let _stops = StopsOnDrop(self.stopping.clone());
         self.processor.begin()?.await?;
         let tasks = async {
             tokio::join!(
@@ -197,7 +213,10 @@ impl<S: Store> Service<S> {
     pub async fn work(&self) -> Result<Progress, TaskError> {
         let Some(job) = self.processor.next_job()? else { return Ok(Progress::None) };
         let (processor, context) = (self.processor.clone(), job.context.clone());
-        let done = tokio::task::spawn_blocking(move || processor.compute(&job)).await;
+        let stopping = self.stopping.clone();
+        let go_on = move || !stopping.load(Ordering::Relaxed);
+        let compute = move || processor.compute_while(&job, go_on, |notice| notice.log());
+        let done = tokio::task::spawn_blocking(compute).await;
         let done = done.map_err(|e| TaskError::Panicked(e.to_string()))?;
         self.processor.record(&context, done)?.await?;
         self.wake.send.notify_one();

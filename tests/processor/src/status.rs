@@ -16,6 +16,8 @@ pub enum Notice {
     Participated { session: Session, bytes: usize },
     Participation { session: Session, validator: Validator, bytes: usize },
     Verified { session: Session, valid: usize, invalid: usize, weight: u16, needed: u16 },
+    Verifying { session: Session, participations: usize, percent: usize },
+    Cancelled { session: Session },
     Blamed { session: Session, validator: Validator },
     KeyGenerated { session: Session, pair: KeyPair },
     KeyGenFailed { session: Session, reason: String, culprits: Vec<Validator> },
@@ -47,6 +49,8 @@ impl Notice {
             | Self::Participated { .. }
             | Self::Participation { .. }
             | Self::Verified { .. }
+            | Self::Verifying { .. }
+            | Self::Cancelled { .. }
             | Self::Blamed { .. }
             | Self::KeyGenerated { .. }
             | Self::KeyGenFailed { .. }
@@ -86,6 +90,12 @@ impl Notice {
             }
             Self::Verified { session, valid, invalid, weight, needed } => {
                 info!(stage = "verified", %session, valid, invalid, weight, needed, "verified participations");
+            }
+            Self::Verifying { session, participations, percent } => {
+                info!(stage = "verifying", %session, participations, percent, "verifying participations");
+            }
+            Self::Cancelled { session } => {
+                info!(stage = "cancelled", %session, "ended a computation whose result is not waited for");
             }
             Self::Blamed { session, validator } => {
                 warn!(stage = "blamed", %session, %validator, "a participation is invalid");

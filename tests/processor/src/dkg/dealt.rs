@@ -1,6 +1,6 @@
 //! Keys dealt by a seed which everybody knows: for tests of everything around the key generation.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::ControlFlow};
 
 use ::dkg::{Interpolation, Participant, ThresholdKeys, ThresholdParams};
 use blake2::{Blake2b512, Digest};
@@ -13,7 +13,10 @@ use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
 use processor_messages::{KeyBytes, KeyPair, key_gen::ParticipationBytes};
 use zeroize::Zeroizing;
 
-use super::{Context, KeyGenError, KeyGeneration, Keys, NetworkKeys};
+use super::{
+    Context, KeyGenError, KeyGeneration, Keys, NetworkKeys,
+    progress::{Hook, Progress},
+};
 use crate::secrets::EmbeddedSecrets;
 
 /// A participation is valid if it is the member's index followed by `VALID`.
@@ -83,20 +86,30 @@ impl KeyGeneration for Dealt {
         Ok(participation(own))
     }
 
-    fn verify(
+    fn verify_with(
         &self,
         _: &Context,
         participations: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
     ) -> Result<Vec<bool>, KeyGenError> {
-        Ok(participations.iter().map(|(member, bytes)| *bytes == participation(*member)).collect())
+        let of = participations.len();
+        let verify = |(done, (member, bytes)): (usize, &(u16, ParticipationBytes))| match hook(Progress {
+            done,
+            of,
+        }) {
+            ControlFlow::Continue(()) => Ok(*bytes == participation(*member)),
+            ControlFlow::Break(()) => Err(KeyGenError::Cancelled),
+        };
+        participations.iter().enumerate().map(verify).collect()
     }
 
-    fn recover(
+    fn recover_with(
         &self,
         context: &Context,
         own: u16,
         _: &EmbeddedSecrets,
         _: &[(u16, ParticipationBytes)],
+        _: Hook<'_>,
     ) -> Result<Keys, KeyGenError> {
         let network = match context.curve {
             NetworkCurve::Secp256k1 => deal(context, own).map(NetworkKeys::Secp256k1),

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! participation = borsh(base participation, network participation), each of the length which its parameters fix
-//! verify : decode both -> batch on each curve -> valid if both are
+//! verify : decode both -> batch on each curve -> valid if both are; a hook is told and may end it
 //! recover: what was verified in this process, or verified again -> Closed -> ThresholdKeys on each curve
 //! ```
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     num::NonZeroUsize,
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -17,8 +18,8 @@ use blake2::{Blake2b, Digest, digest::consts::U32};
 use ciphersuite::group::GroupEncoding;
 use coordinator_base_chain::NetworkCurve;
 use dkg_evrf::{
-    Closed, Error, Parameters, Participation, Purpose, Session, SigningCurve, Validator, ValidatorIndex,
-    Verdict, Verified, Work,
+    Closed, Error, Parameters, Purpose, Session, SigningCurve, Validator, ValidatorIndex, Verdict, Verified,
+    VerifyError, Work,
 };
 use embedded_curves::registration::EmbeddedSecret;
 use modular_frost::curve::{Ed25519, Ristretto, Secp256k1};
@@ -27,7 +28,10 @@ use processor_messages::{
 };
 use rand_core::OsRng;
 
-use super::{Context, KeyGenError, KeyGeneration, Keys, NetworkKeys};
+use super::{
+    Context, KeyGenError, KeyGeneration, Keys, NetworkKeys,
+    progress::{Hook, Progress, to_the_end},
+};
 use crate::secrets::EmbeddedSecrets;
 
 /// The most verified participations which are kept for the recovery; then all are forgotten and verified again.
@@ -98,7 +102,7 @@ impl Evrf {
         Self { threads: Some(threads), ..Self::default() }
     }
 
-    fn work(&self) -> Work<'static> {
+    fn work<'a>(&self) -> Work<'a> {
         self.threads.map_or_else(Work::default, Work::threads)
     }
 
@@ -120,25 +124,21 @@ impl Evrf {
     fn decode_and_verify<C: SigningCurve>(
         &self,
         parameters: &Parameters<C>,
-        parts: &[(u16, Vec<u8>)],
+        parts: &[(ValidatorIndex, Vec<u8>)],
+        mut hook: impl FnMut(dkg_evrf::Progress) -> ControlFlow<()>,
     ) -> Result<HashMap<u16, Verified<C>>, KeyGenError> {
-        let decoded: Vec<_> = parts
-            .iter()
-            .filter_map(|(dealer, bytes)| {
-                Some((ValidatorIndex(*dealer), Participation::decode(parameters, bytes).ok()?))
-            })
-            .collect();
-        let verdicts = dkg_evrf::verify(parameters, &decoded, &mut OsRng, self.work())
-            .map_err(|e| KeyGenError::Internal(e.to_string()))?;
+        let work = self.work().on_progress(&mut hook);
+        let verdicts = dkg_evrf::verify_encoded(parameters, parts, &mut OsRng, work).map_err(verify_error)?;
         let valid = verdicts.into_iter().filter_map(Verdict::verified);
         Ok(valid.map(|verified| (verified.dealer().0, verified)).collect())
     }
 
-    /// What is valid of these, by dealer; kept for the recovery.
+    /// What is valid of these, by dealer; kept for the recovery, unless the hook ended it.
     fn verify_both<C: OfNetwork>(
         &self,
         set: &Set<C>,
         participations: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
     ) -> Result<HashMap<u16, Both<C>>, KeyGenError> {
         let (mut valid, mut base, mut network) = (HashMap::new(), Vec::new(), Vec::new());
         for (dealer, bytes) in participations {
@@ -146,16 +146,18 @@ impl Evrf {
             match (known, decode::<(Part, Part)>(bytes, MAX_PARTICIPATION_BYTES)) {
                 (Some(both), _) => drop(valid.insert(*dealer, both)),
                 (None, Ok((b, n))) => {
-                    base.push((*dealer, b.into_inner()));
-                    network.push((*dealer, n.into_inner()));
+                    base.push((ValidatorIndex(*dealer), b.into_inner()));
+                    network.push((ValidatorIndex(*dealer), n.into_inner()));
                 }
                 (None, Err(_)) => {}
             }
         }
-        let mut base = self.decode_and_verify(&set.base, &base)?;
+        let of = base.len() + network.len();
+        let mut base = self.decode_and_verify(&set.base, &base, steps(hook, 0, of))?;
         // Whoever is invalid on one curve needs no verification on the other.
-        network.retain(|(dealer, _)| base.contains_key(dealer));
-        for (dealer, network) in self.decode_and_verify(&set.network, &network)? {
+        network.retain(|(dealer, _)| base.contains_key(&dealer.0));
+        let before = of - network.len();
+        for (dealer, network) in self.decode_and_verify(&set.network, &network, steps(hook, before, of))? {
             if let Some(base) = base.remove(&dealer) {
                 valid.insert(dealer, Both { base, network });
             }
@@ -171,8 +173,9 @@ impl Evrf {
         own: u16,
         secrets: Secrets<'_>,
         dealers: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
     ) -> Result<OnBoth<C>, KeyGenError> {
-        let verified = self.verify_both(set, dealers)?;
+        let verified = self.verify_both(set, dealers, hook)?;
         if verified.len() != dealers.len() {
             let reason = "a participation which was found valid is not: check this machine and its disk";
             return Err(KeyGenError::Internal(reason.to_owned()));
@@ -209,7 +212,7 @@ impl Evrf {
         set: &Set<C>,
         dealers: &[(u16, ParticipationBytes)],
     ) -> Result<(Vec<u8>, Vec<u8>), KeyGenError> {
-        let verified = self.verify_both(set, dealers)?;
+        let verified = self.verify_both(set, dealers, &mut to_the_end)?;
         let agreed: Vec<_> = dealers.iter().map(|(dealer, _)| ValidatorIndex(*dealer)).collect();
         let base = verified.values().map(|both| both.base.clone());
         let network = verified.values().map(|both| both.network.clone());
@@ -231,6 +234,17 @@ impl Evrf {
                 kept.insert(set.key(*dealer, bytes), both.clone());
             }
         }
+    }
+}
+
+/// What the hook is told of a verification on one curve, which begins after so many steps of all.
+fn steps(hook: Hook<'_>, before: usize, of: usize) -> impl FnMut(dkg_evrf::Progress) -> ControlFlow<()> {
+    let mut done = before;
+    move |progress| {
+        if let dkg_evrf::Progress::Read { done: read, .. } = progress {
+            done = before + read;
+        }
+        hook(Progress { done, of })
     }
 }
 
@@ -292,11 +306,17 @@ fn key_gen_error(error: Error) -> KeyGenError {
     match error {
         Error::WrongSecret(_) => KeyGenError::EmbeddedKeyMissing,
         Error::WrongShare(_) => KeyGenError::ShareMismatch,
-        Error::NoSuchValidator(_)
-        | Error::Degenerate
-        | Error::SelfCheck
-        | Error::Cancelled
-        | Error::OtherSession => KeyGenError::Internal(error.to_string()),
+        Error::NoSuchValidator(_) | Error::Degenerate | Error::SelfCheck | Error::OtherSession => {
+            KeyGenError::Internal(error.to_string())
+        }
+        Error::Cancelled => KeyGenError::Cancelled,
+    }
+}
+
+fn verify_error(error: VerifyError) -> KeyGenError {
+    match error {
+        VerifyError::Cancelled => KeyGenError::Cancelled,
+        VerifyError::WrongSum => KeyGenError::Internal(error.to_string()),
     }
 }
 
@@ -340,33 +360,35 @@ impl KeyGeneration for Evrf {
         }
     }
 
-    fn verify(
+    fn verify_with(
         &self,
         context: &Context,
         participations: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
     ) -> Result<Vec<bool>, KeyGenError> {
         let valid: HashSet<u16> = match self.set(context)? {
-            AnySet::Secp256k1(set) => self.verify_both(&set, participations)?.into_keys().collect(),
-            AnySet::Ed25519(set) => self.verify_both(&set, participations)?.into_keys().collect(),
+            AnySet::Secp256k1(set) => self.verify_both(&set, participations, hook)?.into_keys().collect(),
+            AnySet::Ed25519(set) => self.verify_both(&set, participations, hook)?.into_keys().collect(),
         };
         Ok(participations.iter().map(|(dealer, _)| valid.contains(dealer)).collect())
     }
 
-    fn recover(
+    fn recover_with(
         &self,
         context: &Context,
         own: u16,
         secrets: &EmbeddedSecrets,
         dealers: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
     ) -> Result<Keys, KeyGenError> {
         let secrets = (secrets.base(), secrets.network(context.curve));
         let (base, network) = match self.set(context)? {
             AnySet::Secp256k1(set) => {
-                let (base, network) = self.recover_both(&set, own, secrets, dealers)?;
+                let (base, network) = self.recover_both(&set, own, secrets, dealers, hook)?;
                 (base, NetworkKeys::Secp256k1(network))
             }
             AnySet::Ed25519(set) => {
-                let (base, network) = self.recover_both(&set, own, secrets, dealers)?;
+                let (base, network) = self.recover_both(&set, own, secrets, dealers, hook)?;
                 (base, NetworkKeys::Ed25519(network))
             }
         };

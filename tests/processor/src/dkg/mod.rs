@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "dealt-keys"))]
 pub mod dealt;
 mod evrf;
+pub mod progress;
 
 pub use evrf::Evrf;
 
@@ -20,6 +21,7 @@ use processor_messages::{
 use zeroize::Zeroizing;
 
 use crate::secrets::EmbeddedSecrets;
+use progress::{Hook, to_the_end};
 
 /// Everything a session's key generation is fixed by, for both curves.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -136,6 +138,9 @@ pub enum KeyGenError {
     /// Ours: what was verified and closed does not recover.
     #[error("the closed collection does not recover: {0}")]
     Internal(String),
+    /// The hook ended it: nothing was decided, and it is to be done again if it is still wanted.
+    #[error("ended before it was done")]
+    Cancelled,
 }
 
 /// The key generation of a session. Slow: called on a blocking thread.
@@ -160,14 +165,41 @@ pub trait KeyGeneration: Send + Sync + 'static {
     /// Whether each of these members' participations is valid, in their order.
     ///
     /// # Errors
+    /// [`KeyGenError::Parameters`]. [`KeyGenError::Cancelled`] if the hook ended it.
+    fn verify_with(
+        &self,
+        context: &Context,
+        participations: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
+    ) -> Result<Vec<bool>, KeyGenError>;
+
+    /// As [`KeyGeneration::verify_with`], to the end.
+    ///
+    /// # Errors
     /// [`KeyGenError::Parameters`].
     fn verify(
         &self,
         context: &Context,
         participations: &[(u16, ParticipationBytes)],
-    ) -> Result<Vec<bool>, KeyGenError>;
+    ) -> Result<Vec<bool>, KeyGenError> {
+        self.verify_with(context, participations, &mut to_the_end)
+    }
 
-    /// Our keys, from the participations which were valid and collected at the close, in set order.
+    /// Our keys, from the participations which were valid and collected at the close, in set order. Those which were
+    /// not verified in this process are verified again.
+    ///
+    /// # Errors
+    /// [`KeyGenError`].
+    fn recover_with(
+        &self,
+        context: &Context,
+        own: u16,
+        secrets: &EmbeddedSecrets,
+        dealers: &[(u16, ParticipationBytes)],
+        hook: Hook<'_>,
+    ) -> Result<Keys, KeyGenError>;
+
+    /// As [`KeyGeneration::recover_with`], to the end.
     ///
     /// # Errors
     /// [`KeyGenError`].
@@ -177,7 +209,9 @@ pub trait KeyGeneration: Send + Sync + 'static {
         own: u16,
         secrets: &EmbeddedSecrets,
         dealers: &[(u16, ParticipationBytes)],
-    ) -> Result<Keys, KeyGenError>;
+    ) -> Result<Keys, KeyGenError> {
+        self.recover_with(context, own, secrets, dealers, &mut to_the_end)
+    }
 }
 
 impl Context {

@@ -98,6 +98,16 @@ pub struct Job {
     pub work: Work,
 }
 
+impl Work {
+    /// How many participations are verified or recovered from.
+    pub fn participations(&self) -> usize {
+        match self {
+            Self::Participate => 0,
+            Self::Verify(participations) | Self::Recover(participations) => participations.len(),
+        }
+    }
+}
+
 impl State {
     fn context(&self, (network, curve): (Network, NetworkCurve), session: Session) -> Context {
         Context {
@@ -245,7 +255,8 @@ pub fn next_job(
     network: (Network, NetworkCurve),
 ) -> Result<Option<Job>, StoreError> {
     for (session, state) in SESSIONS.scan(db, &(), None, MAX_SESSIONS)? {
-        if let Some(work) = work(db, session, &state)? {
+        if let Some(next) = next(db, session, &state)? {
+            let work = next.load(db, session)?;
             let embedded = state.declared.members.get(usize::from(state.own));
             let Some(embedded) = embedded.map(|m| m.embedded.clone()) else { continue };
             let context = state.context(network, session);
@@ -255,26 +266,61 @@ pub fn next_job(
     Ok(None)
 }
 
-fn work(db: &(impl Read + ?Sized), session: Session, state: &State) -> Result<Option<Work>, StoreError> {
+/// Whether the result of a computation under way still counts (`PROC-20`); that of [`next_job`] does.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn is_wanted(db: &(impl Read + ?Sized), job: &Job) -> Result<bool, StoreError> {
+    let session = job.context.session;
+    let Some(state) = SESSIONS.get(db, &session)? else { return Ok(false) };
+    Ok(match (next(db, session, &state)?, &job.work) {
+        (Some(Next::Participate), Work::Participate) | (Some(Next::Recover(_)), Work::Recover(_)) => true,
+        // More may have arrived meanwhile.
+        (Some(Next::Verify(waiting)), Work::Verify(these)) => {
+            these.iter().any(|(member, _)| waiting.contains(member))
+        }
+        _ => false,
+    })
+}
+
+/// [`Work`] by the places of the members whom it is about.
+enum Next {
+    Participate,
+    Verify(Vec<u16>),
+    Recover(Vec<u16>),
+}
+
+fn next(db: &(impl Read + ?Sized), session: Session, state: &State) -> Result<Option<Next>, StoreError> {
     if matches!(state.stage, Stage::Done | Stage::Failed) {
         return Ok(None);
     }
     let firsts = firsts(db, session)?;
     let own_is_in = firsts.iter().any(|f| f.member == state.own);
     if (state.stage == Stage::Participate) && !own_is_in {
-        return Ok(Some(Work::Participate));
+        return Ok(Some(Next::Participate));
     }
-    let load = |member: u16| -> Result<(u16, ParticipationBytes), StoreError> {
-        let bytes = PARTICIPATIONS.get(db, &(session, member))?;
-        let missing = || StoreError::Corrupt { table: "key_gen/participation", reason: "missing".to_owned() };
-        Ok((member, bytes.ok_or_else(missing)?))
-    };
     if let Collection::Closed { dealers, .. } = collection(&state.rules(), &firsts, state.through) {
-        return Ok(Some(Work::Recover(dealers.into_iter().map(load).collect::<Result<_, _>>()?)));
+        return Ok(Some(Next::Recover(dealers)));
     }
-    let unverified = firsts.iter().filter(|f| f.valid.is_none()).map(|f| load(f.member));
-    let unverified = unverified.collect::<Result<Vec<_>, _>>()?;
-    Ok((!unverified.is_empty()).then_some(Work::Verify(unverified)))
+    let unverified: Vec<_> = firsts.iter().filter(|f| f.valid.is_none()).map(|f| f.member).collect();
+    Ok((!unverified.is_empty()).then_some(Next::Verify(unverified)))
+}
+
+impl Next {
+    fn load(self, db: &(impl Read + ?Sized), session: Session) -> Result<Work, StoreError> {
+        let load = |member: u16| -> Result<(u16, ParticipationBytes), StoreError> {
+            let bytes = PARTICIPATIONS.get(db, &(session, member))?;
+            let missing =
+                || StoreError::Corrupt { table: "key_gen/participation", reason: "missing".to_owned() };
+            Ok((member, bytes.ok_or_else(missing)?))
+        };
+        let all = |members: Vec<u16>| members.into_iter().map(load).collect::<Result<_, _>>();
+        Ok(match self {
+            Self::Participate => Work::Participate,
+            Self::Verify(members) => Work::Verify(all(members)?),
+            Self::Recover(members) => Work::Recover(all(members)?),
+        })
+    }
 }
 
 /// Our participation was made: it is stored before it is sent.
@@ -350,7 +396,7 @@ pub fn recovered(
     step.say(&FromProcessor::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, key_pair: pair }))
 }
 
-/// A computation cannot be done for this session.
+/// A computation cannot be done for this session, or was ended before it was done, which changes nothing (`PROC-20`).
 ///
 /// # Errors
 /// [`Error`], also for what is ours and tried again.
@@ -364,6 +410,8 @@ pub fn failed(step: &mut Step<'_>, session: Session, error: KeyGenError) -> Resu
         }
         KeyGenError::ShareMismatch => fail(step, session, state, FailureReason::ShareMismatch, &why),
         KeyGenError::Internal(_) => Err(error.into()),
+        // Not done: it is the next again, if it is still wanted.
+        KeyGenError::Cancelled => Ok(()),
     }
 }
 

@@ -202,8 +202,9 @@ impl Cluster {
 
     /// Does all long computations of a node.
     pub(crate) fn work(&self, node: usize) {
-        let processor = &self.nodes[node].processor;
+        let Node { processor, store, .. } = &self.nodes[node];
         while let Some(job) = processor.next_job().unwrap() {
+            assert!(store.read(|db| rules::key_gen::is_wanted(db, &job)).unwrap());
             drop(processor.record(&job.context, processor.compute(&job)).unwrap());
         }
     }

@@ -4,3 +4,4 @@ pub(crate) mod cluster;
 mod http;
 mod reattempts;
 mod rotation;
+mod shutdown;

@@ -120,3 +120,55 @@ fn the_parameters_of_the_latest_sets_are_kept_and_no_more() {
     assert_eq!(lock(&evrf.sets).len(), MAX_SETS);
     assert!(!Arc::ptr_eq(&first, &set(&context)));
 }
+
+/// What a verification of these tells, and what it comes to if it is ended after so many times.
+fn verify_telling(
+    evrf: &Evrf,
+    context: &Context,
+    participations: &[(u16, ParticipationBytes)],
+    stop: usize,
+) -> (Vec<Progress>, Result<Vec<bool>, KeyGenError>) {
+    let mut told = Vec::new();
+    let result = evrf.verify_with(context, participations, &mut |progress| {
+        if told.len() == stop {
+            return ControlFlow::Break(());
+        }
+        told.push(progress);
+        ControlFlow::Continue(())
+    });
+    (told, result)
+}
+
+/// `PROC-20`.
+#[test]
+fn a_verification_on_both_curves_tells_its_steps_and_ends_at_each() {
+    let cluster = Cluster::with(&[1, 1, 1, 1], Arc::new(Evrf::default()));
+    cluster.declare();
+    let context = cluster.nodes[0].processor.next_job().unwrap().unwrap().context;
+    let all = cluster.indices().map(|node| cluster.participation(node).1);
+    let mut all: Vec<_> = (0..).zip(all).collect();
+    let evrf = Evrf::default();
+    // Each is read, then all are summed; on one curve, then on the other.
+    let steps: Vec<usize> = vec![0, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 8];
+    for stop in 0..steps.len() {
+        let (told, result) = verify_telling(&evrf, &context, &all, stop);
+        assert_eq!(result, Err(KeyGenError::Cancelled));
+        assert_eq!(told.len(), stop);
+        assert!(lock(&evrf.secp256k1).is_empty());
+    }
+    let secrets = EmbeddedSecrets::from_bytes(cluster.secret(0)).unwrap();
+    let end = &mut |_: Progress| ControlFlow::Break(());
+    let recovered = evrf.recover_with(&context, 0, &secrets, &all, end);
+    assert_eq!(recovered.err(), Some(KeyGenError::Cancelled));
+    let (told, result) = verify_telling(&evrf, &context, &all, usize::MAX);
+    assert_eq!(result, Ok(vec![true; 4]));
+    assert_eq!(told, steps.iter().map(|done| Progress { done: *done, of: 8 }).collect::<Vec<_>>());
+    assert_eq!(lock(&evrf.secp256k1).len(), 4);
+    // Whoever is invalid on one curve is done on the other, and what is known needs no step.
+    let invalid = encode(&(Part::new(Vec::new()).unwrap(), Part::new(Vec::new()).unwrap()));
+    all[2].1 = ParticipationBytes::new(invalid).unwrap();
+    let (told, result) = verify_telling(&evrf, &context, &all, usize::MAX);
+    assert_eq!(result, Ok(vec![true, true, false, true]));
+    assert_eq!(told.first(), Some(&Progress { done: 0, of: 2 }));
+    assert_eq!(told.last(), Some(&Progress { done: 2, of: 2 }));
+}

@@ -331,3 +331,108 @@ fn a_session_without_keys_is_forgotten_once_a_later_one_has_keys() {
     assert_eq!(stages(&cluster), []);
     assert!(cluster.nodes[0].processor.keys(SESSION).unwrap().is_none());
 }
+
+/// A cluster in which the participations of this many members are in, and the first node's job.
+fn verifying(members: u16) -> (Cluster, Job) {
+    let mut cluster = Cluster::new(&vec![1; usize::from(members)]);
+    cluster.declare();
+    cluster.work(0);
+    drop(cluster.letters(0));
+    let of = |member: u16| (validator(member.into()), dealt::participation(member));
+    cluster.block((0..members).map(of).collect());
+    let job = cluster.nodes[0].processor.next_job().unwrap().unwrap();
+    assert_eq!(job.work.participations(), usize::from(members));
+    (cluster, job)
+}
+
+/// `PROC-20`.
+#[test]
+fn a_verification_which_was_ended_decides_nothing_and_completes_when_done_again() {
+    let (cluster, job) = verifying(40);
+    let processor = &cluster.nodes[0].processor;
+    let kept = || cluster.nodes[0].store.read(|db| firsts(db, SESSION)).unwrap();
+    let (before, asked) = (kept(), std::cell::Cell::new(0));
+    let go_on = || {
+        asked.set(asked.get() + 1);
+        asked.get() <= 15
+    };
+    let mut told = Vec::new();
+    let ended = processor.compute_while(&job, go_on, |notice| told.push(notice)).err();
+    assert_eq!(ended, Some(KeyGenError::Cancelled));
+    // Nothing of the other 25 was looked at.
+    assert_eq!(asked.get(), 16);
+    assert_eq!(told.last(), Some(&Notice::Cancelled { session: SESSION }));
+    drop(processor.record(&job.context, Err(KeyGenError::Cancelled)).unwrap());
+    assert_eq!(kept(), before);
+    assert_eq!(cluster.letters(0), []);
+    assert_eq!(processor.next_job().unwrap(), Some(job));
+    cluster.work(0);
+    assert!(kept().iter().all(|first| first.valid == Some(true)));
+    assert!(cluster.generated(0).is_some());
+}
+
+/// `PROC-20`.
+#[test]
+fn a_verification_tells_each_quarter_of_its_way() {
+    let (cluster, job) = verifying(40);
+    let mut told = Vec::new();
+    let done = cluster.nodes[0].processor.compute_while(&job, || true, |notice| told.push(notice));
+    assert!(done.is_ok());
+    let quarter = |percent| Notice::Verifying { session: SESSION, participations: 40, percent };
+    assert_eq!(told, [25, 50, 75].map(quarter));
+}
+
+/// What is told of a verification when a message comes at its first quarter.
+fn told_when(message: &ToProcessor) -> (Cluster, Vec<Notice>) {
+    let (cluster, job) = verifying(8);
+    let processor = &cluster.nodes[0].processor;
+    let mut told = Vec::new();
+    let tell = |notice| {
+        if told.is_empty() {
+            cluster.tell(0, message.clone());
+        }
+        told.push(notice);
+    };
+    let done = processor.compute_while(&job, || true, tell);
+    drop(processor.record(&job.context, done).unwrap());
+    (cluster, told)
+}
+
+/// `PROC-20`: its keys alone do not end it.
+#[test]
+fn a_verification_ends_when_its_session_is_retired_or_dropped() {
+    let pair = Cluster::new(&[1, 1, 1, 1]).generate();
+    let retired = processor_messages::base_chain::ToProcessor::SlashesReported { session: SESSION };
+    let dropped = Cluster::set_keys_of(Session(1), &pair);
+    for message in [ToProcessor::BaseChain(retired), dropped] {
+        let (cluster, told) = told_when(&message);
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[1], Notice::Cancelled { session: SESSION });
+        assert_eq!(cluster.nodes[0].processor.next_job().unwrap(), None);
+        assert_eq!(cluster.letters(0), []);
+    }
+    let (cluster, told) = told_when(&Cluster::set_keys(&pair));
+    assert_eq!(told.len(), 3);
+    cluster.work(0);
+    assert!(cluster.generated(0).is_some());
+}
+
+/// `PROC-20`.
+#[test]
+fn a_computation_is_wanted_until_its_result_is_here() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1]);
+    cluster.declare();
+    let mut jobs = vec![cluster.nodes[0].processor.next_job().unwrap().unwrap()];
+    let all = cluster.indices().map(|node| cluster.participation(node)).collect();
+    cluster.block(all);
+    let processor = &cluster.nodes[0].processor;
+    let wanted = |job: &Job| cluster.nodes[0].store.read(|db| is_wanted(db, job)).unwrap();
+    while let Some(job) = processor.next_job().unwrap() {
+        assert!(wanted(&job));
+        assert!(!jobs.iter().any(wanted));
+        drop(processor.record(&job.context, processor.compute(&job)).unwrap());
+        jobs.push(job);
+    }
+    assert_eq!(jobs.len(), 3);
+    assert!(!jobs.iter().any(wanted));
+}
