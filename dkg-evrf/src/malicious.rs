@@ -77,24 +77,24 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Sixteen faults of all kinds that a dealer with one seat can commit.
+    /// Every kind of fault that a dealer with one seat can commit, once.
     pub const WITH_ONE_SEAT: [Self; 16] = [
         Self::WrongKey,
         Self::WrongContribution,
         Self::WrongContributionOpenedRightly,
         Self::WrongPad(1),
+        Self::PadOfAnotherSeat,
         Self::SwappedEphemeralKeys(0),
         Self::ForeignEphemeralKey(0),
         Self::ShareOffByOne(0),
-        Self::FalseTape(0),
         Self::FalseTape(1_500),
         Self::BlindedContribution,
         Self::BlindingPolynomial,
         Self::BlindedCoefficient(2),
         Self::WrongPurity(0),
-        Self::Argument(Lie::LastA),
-        Self::ShareOffByOne(7),
-        Self::FalseClaim(Claimed::Pad(5), Relation::Product(1)),
+        Self::TapeChangedLater,
+        Self::Argument(Lie::Coefficient(0)),
+        Self::FalseClaim(Claimed::SecondPad(5), Relation::Product(1)),
     ];
 }
 
@@ -234,11 +234,7 @@ impl<'a, C: SigningCurve> Cheat<'a, C> {
                 let seat = &mut self.dealing.seats[seat % seats];
                 std::mem::swap(&mut seat.x, &mut seat.y);
             }
-            Fault::ForeignEphemeralKey(seat) => {
-                let foreign = Point::<C::Embedded>::GENERATOR * EmbeddedScalar::<C>::random(rng);
-                let foreign = Option::from(foreign.to_affine()).ok_or(Error::Degenerate)?;
-                self.dealing.seats[seat % seats].x = EmbeddedElement::new(foreign);
-            }
+            Fault::ForeignEphemeralKey(seat) => self.dealing.seats[seat % seats].x = foreign::<C>(rng)?,
             Fault::ShareOffByOne(index) => self.dealing.shares[index % pads] += Scalar::<C>::ONE,
             Fault::FalseTape(position) => {
                 let len = self.witness.tape.len();
@@ -307,18 +303,24 @@ impl<'a, C: SigningCurve> Cheat<'a, C> {
         let opening = match claimed {
             Claimed::Key => return self.wrong_key(rng),
             Claimed::EphemeralKey(seat) => return self.apply(Fault::ForeignEphemeralKey(seat), rng),
-            Claimed::Contribution => {
+            Claimed::SecondEphemeralKey(seat) => {
+                let seats = self.dealing.seats.len();
+                self.dealing.seats[seat % seats].y = foreign::<C>(rng)?;
+                return Ok(());
+            }
+            Claimed::Contribution | Claimed::SecondContribution => {
                 self.apply(Fault::WrongContribution, rng)?;
                 0
             }
-            Claimed::Pad(index) => {
+            Claimed::Pad(index) | Claimed::SecondPad(index) => {
                 self.apply(Fault::WrongPad(index), rng)?;
                 1 + (index % self.dealt.pads.len())
             }
         };
         if relation != Relation::Pair {
             let [first, second] = self.outputs(opening)?;
-            self.witness.tape[first] = self.witness.openings[opening] - self.witness.tape[second];
+            let (false_one, true_one) = if claimed.is_second() { (second, first) } else { (first, second) };
+            self.witness.tape[false_one] = self.witness.openings[opening] - self.witness.tape[true_one];
         }
         Ok(())
     }
@@ -359,6 +361,12 @@ impl<'a, C: SigningCurve> Cheat<'a, C> {
         })?;
         Ok((Participation { dealing: Arc::new(dealing), argument }, objections))
     }
+}
+
+/// A point whose logarithm is forgotten.
+fn foreign<C: SigningCurve>(rng: &mut (impl RngCore + CryptoRng)) -> Result<EmbeddedElement<C>, Error> {
+    let point = Point::<C::Embedded>::GENERATOR * EmbeddedScalar::<C>::random(rng);
+    Option::from(point.to_affine()).map(EmbeddedElement::new).ok_or(Error::Degenerate)
 }
 
 /// The honest witness for a dealing, for a dealer with this key.

@@ -1,4 +1,6 @@
 //! Tests of more than one module.
 
+mod arkworks;
 mod independent;
 mod laws;
+mod values;

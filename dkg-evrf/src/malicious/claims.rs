@@ -20,16 +20,29 @@ pub enum Claimed {
     Key,
     /// `x_s·B = X_s` of a seat: `X_s` is another point.
     EphemeralKey(usize),
+    /// `y_s·B = Y_s` of a seat: `Y_s` is another point.
+    SecondEphemeralKey(usize),
     /// `p·Q_A`, and with it `a_0`, which is arbitrary.
     Contribution,
+    /// `p·Q_B`, and with it `a_0`, which is arbitrary.
+    SecondContribution,
     /// `x_s·P_v`, and with it the pad of an index, which is arbitrary.
     Pad(usize),
+    /// `y_s·P_v`, and with it the pad of an index, which is arbitrary.
+    SecondPad(usize),
+}
+
+impl Claimed {
+    /// Whether it is the second claim of a pair.
+    pub(super) fn is_second(self) -> bool {
+        matches!(self, Self::SecondEphemeralKey(_) | Self::SecondContribution | Self::SecondPad(_))
+    }
 }
 
 /// A relation which a false claim violates, all others being made to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Relation {
-    /// The sum of two x-coordinates is the opening; of committed outputs only.
+    /// The sum of two x-coordinates is the opening; of committed outputs only, and the same for both claims of a pair.
     Pair,
     /// The sum of quotients is that of the digits.
     Digits,
@@ -44,12 +57,17 @@ pub enum Relation {
 /// Where a claim stands among all, and its first row: three for each public claim, four for each committed one (EVRF-7, GADGET-9).
 fn place<C: SigningCurve>(parameters: &Parameters<C>, claimed: Claimed) -> (usize, usize) {
     let (seats, shares) = (usize::from(parameters.shape.seats), usize::from(parameters.shares));
+    let second = usize::from(claimed.is_second());
     match claimed {
         Claimed::Key => (0, 0),
-        Claimed::Contribution => (1, 3),
-        Claimed::EphemeralKey(seat) => (3 + (2 * (seat % seats)), 11 + (6 * (seat % seats))),
-        Claimed::Pad(index) => {
-            (3 + (2 * seats) + (2 * (index % shares)), 11 + (6 * seats) + (8 * (index % shares)))
+        Claimed::Contribution | Claimed::SecondContribution => (1 + second, 3 + (4 * second)),
+        Claimed::EphemeralKey(seat) | Claimed::SecondEphemeralKey(seat) => {
+            let before = (2 * (seat % seats)) + second;
+            (3 + before, 11 + (3 * before))
+        }
+        Claimed::Pad(index) | Claimed::SecondPad(index) => {
+            let before = (2 * (index % shares)) + second;
+            (3 + (2 * seats) + before, 11 + (6 * seats) + (4 * before))
         }
     }
 }
@@ -74,7 +92,7 @@ pub(crate) fn objection<C: SigningCurve>(
     let (claims, rows) = (3 + (2 * seats) + (2 * shares), 11 + (6 * seats) + (8 * shares));
     let (claim, first_row) = place(parameters, claimed);
     match (relation, claimed) {
-        (Relation::Pair, Claimed::Pad(index)) => {
+        (Relation::Pair, Claimed::Pad(index) | Claimed::SecondPad(index)) => {
             Objection::Constraint((2 * rows) + claims + 1 + (index % shares))
         }
         (Relation::Pair, _) => Objection::Constraint((2 * rows) + claims),

@@ -199,17 +199,29 @@ fn gbp_7_a_lie_in_each_message_has_one_equation_against_it_on_secp256k1() {
 
 /// All relations that a claim stands in.
 fn relations(claimed: Claimed) -> Vec<Relation> {
-    let committed = matches!(claimed, Claimed::Contribution | Claimed::Pad(_));
+    let committed =
+        !matches!(claimed, Claimed::Key | Claimed::EphemeralKey(_) | Claimed::SecondEphemeralKey(_));
     let rows = if committed { 0..4 } else { 0..3 };
     let of_row = |row| [Relation::Denominator(row), Relation::Numerator(row), Relation::Product(row)];
     let pair = committed.then_some(Relation::Pair);
     pair.into_iter().chain([Relation::Digits]).chain(rows.flat_map(of_row)).collect()
 }
 
+/// The claims of EVRF-7, of each kind one, and not the first.
+const CLAIMS: [Claimed; 7] = [
+    Claimed::Key,
+    Claimed::Contribution,
+    Claimed::SecondContribution,
+    Claimed::EphemeralKey(1),
+    Claimed::SecondEphemeralKey(1),
+    Claimed::Pad(3),
+    Claimed::SecondPad(3),
+];
+
 /// False claims of each kind which fit everything but one relation: only that one objects, and the dealer is blamed.
 fn each_relation<C: SigningCurve>() {
     let set = set::<C>();
-    for claimed in [Claimed::Key, Claimed::EphemeralKey(1), Claimed::Contribution, Claimed::Pad(3)] {
+    for claimed in CLAIMS {
         for relation in relations(claimed) {
             let fault = Fault::FalseClaim(claimed, relation);
             let only = objection(&set.parameters, claimed, relation);
@@ -230,17 +242,21 @@ fn gadget_4_each_relation_of_a_false_claim_is_proven_on_secq256k1() {
     each_relation::<Secp256k1>();
 }
 
-/// Several kinds of faulty dealers at once, with weights of 1.
+/// Four kinds of faulty dealers at once, with weights of 1, until all kinds have been seen.
 fn all_at_once<C: SigningCurve>() {
     let set = Set::<C>::new(&[1; 8], 5);
-    let dealers = (0..8_u16).map(|i| {
-        let (index, secret) = (ValidatorIndex(i), &set.secrets[usize::from(i)]);
-        let fault = if i % 2 == 0 { Fault::None } else { Fault::WITH_ONE_SEAT[2 * usize::from(i)] };
+    let take_part = |dealer: u16, fault| {
+        let (index, secret) = (ValidatorIndex(dealer), &set.secrets[usize::from(dealer)]);
         (index, participate_faultily(&set.parameters, index, secret, fault, &mut rng(9)).unwrap())
-    });
-    let verdicts = set.verify(&dealers.collect::<Vec<_>>());
-    let valid = verdicts.iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
-    assert_eq!(valid, [true, false, true, false, true, false, true, false]);
+    };
+    let honest = [0, 2, 4, 6].map(|dealer| take_part(dealer, Fault::None));
+    for faults in Fault::WITH_ONE_SEAT.as_chunks::<4>().0 {
+        let faulty = [1, 3, 5, 7].into_iter().zip(faults).map(|(dealer, fault)| take_part(dealer, *fault));
+        let mut all = honest.iter().cloned().chain(faulty).collect::<Vec<_>>();
+        all.sort_by_key(|(dealer, _)| dealer.0);
+        let valid = set.verify(&all).iter().map(crate::Verdict::is_valid).collect::<Vec<_>>();
+        assert_eq!(valid, [true, false, true, false, true, false, true, false], "{faults:?}");
+    }
 }
 
 /// EVRF-10.
@@ -248,4 +264,11 @@ fn all_at_once<C: SigningCurve>() {
 fn ref_09_evrf_10_all_faulty_dealers_are_named_and_no_honest_one() {
     all_at_once::<Ristretto>();
     all_at_once::<Secp256k1>();
+}
+
+/// EVRF-10: the bench of blame has as many kinds of malicious provers as faulty dealers.
+#[test]
+fn evrf_10_sixteen_faulty_dealers_depart_in_sixteen_kinds() {
+    let kinds = Fault::WITH_ONE_SEAT.map(|fault| std::mem::discriminant(&fault));
+    assert!(kinds.iter().enumerate().all(|(i, kind)| !kinds[..i].contains(kind)));
 }

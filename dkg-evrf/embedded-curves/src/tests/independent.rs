@@ -6,6 +6,7 @@ use crypto_bigint::{Encoding, U256};
 use ff::{Field, PrimeField};
 use proptest::prelude::*;
 
+use super::values::{bytes, element};
 use crate::{
     curves::{Base, Curve, Embedwards25519, Scalar, Secp256k1, Secq256k1},
     field::{
@@ -50,20 +51,6 @@ impl Ring {
 
 fn integer<M: Modulus>(element: &Element<M>) -> U256 {
     U256::from_le_bytes(element.to_bytes())
-}
-
-/// Random bytes, and those near the ends of words and of the range.
-fn bytes() -> impl Strategy<Value = [u8; 32]> {
-    prop_oneof![
-        3 => any::<[u8; 32]>(),
-        1 => (any::<[bool; 4]>(), any::<[u8; 4]>()).prop_map(|(high, low)| {
-            let mut bytes = [0; 32];
-            for (word, (high, low)) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(high.into_iter().zip(low)) {
-                *word = if high { (u64::MAX - u64::from(low)).to_le_bytes() } else { u64::from(low).to_le_bytes() };
-            }
-            bytes
-        }),
-    ]
 }
 
 /// CURVE-1, CURVE-15.
@@ -124,8 +111,8 @@ fn add<C: Curve>(ring: Ring, left: Textbook, right: Textbook) -> Textbook {
     Some((x, ring.sub(ring.mul(slope, ring.sub(x1, x)), y1)))
 }
 
-fn multiply<C: Curve>(ring: Ring, scalar: &Scalar<C>, point: Textbook) -> Textbook {
-    scalar.to_bytes().iter().rev().flat_map(|byte| (0..8).rev().map(move |bit| (byte >> bit) & 1)).fold(
+fn multiply<C: Curve>(ring: Ring, scalar: U256, point: Textbook) -> Textbook {
+    scalar.to_le_bytes().iter().rev().flat_map(|byte| (0..8).rev().map(move |bit| (byte >> bit) & 1)).fold(
         None,
         |sum, bit| {
             let doubled = add::<C>(ring, sum, sum);
@@ -138,14 +125,24 @@ fn textbook<C: Curve>(point: &Point<C>) -> Textbook {
     point.to_affine_vartime().map(|point| (integer(&point.x()), integer(&point.y())))
 }
 
-/// CURVE-4, CURVE-13, CURVE-14: sums, multiples and sums of multiples, edge values among them.
+fn base<C: Curve>() -> (U256, U256) {
+    (integer(&C::GENERATOR.0), integer(&C::GENERATOR.1))
+}
+
+/// The same point as one of ours, which must be on the curve.
+fn ours<C: Curve>((x, y): (U256, U256)) -> Affine<C> {
+    let [x, y] = [x, y].map(|coordinate| Base::<C>::from_limbs(coordinate.to_words()));
+    Affine::from_coordinates(x, y).unwrap()
+}
+
+/// CURVE-4, CURVE-13, CURVE-14: sums, multiples and sums of multiples of all pairs of some edge values.
 fn group_agrees<C: Curve>() {
     let ring = Ring::of::<C::BaseModulus>();
     let scalar = |seed: u8| Scalar::<C>::from_bytes_wide(&[seed; 64]);
     let (one, zero) = (Scalar::<C>::ONE, Scalar::<C>::ZERO);
-    let base = Some((integer(&C::GENERATOR.0), integer(&C::GENERATOR.1)));
+    let base = Some(base::<C>());
     let scalars = [zero, one, -one, one + one, Scalar::<C>::TWO_INV, scalar(7), scalar(0x5b), -scalar(7)];
-    let expected = scalars.map(|scalar| multiply::<C>(ring, &scalar, base));
+    let expected = scalars.map(|scalar| multiply::<C>(ring, integer(&scalar), base));
     let points = scalars.map(|scalar| Point::<C>::GENERATOR * scalar);
     for (i, (point, is)) in points.iter().zip(&expected).enumerate() {
         assert_eq!(textbook(point), *is, "multiple {i}");
@@ -158,12 +155,51 @@ fn group_agrees<C: Curve>() {
     // All but the identity, with the scalars in another order.
     let affine: Vec<Affine<C>> = points.iter().filter_map(Point::to_affine_vartime).collect();
     let chosen = &scalars[..affine.len()];
-    let sum = chosen
-        .iter()
-        .zip(expected.iter().flatten())
-        .fold(None, |sum, (scalar, point)| add::<C>(ring, sum, multiply::<C>(ring, scalar, Some(*point))));
+    let sum = chosen.iter().zip(expected.iter().flatten()).fold(None, |sum, (scalar, point)| {
+        add::<C>(ring, sum, multiply::<C>(ring, integer(scalar), Some(*point)))
+    });
     assert_eq!(textbook(&Point::multiscalar_mul(chosen, &affine)), sum);
     assert_eq!(textbook(&Point::multiscalar_mul_vartime(chosen, &affine)), sum);
+}
+
+/// CURVE-4, CURVE-6: two multiples of the generator, their sums, and a multiple of a multiple.
+fn pair_agrees<C: Curve>(a: Scalar<C>, b: Scalar<C>) {
+    let ring = Ring::of::<C::BaseModulus>();
+    let [p, q] = [a, b].map(|scalar| Point::<C>::GENERATOR * scalar);
+    let [p_is, q_is] = [a, b].map(|scalar| multiply::<C>(ring, integer(&scalar), Some(base::<C>())));
+    assert_eq!([p, q].map(|point| textbook(&point)), [p_is, q_is]);
+    let minus_q_is = q_is.map(|(x, y)| (x, ring.sub(U256::ZERO, y)));
+    assert_eq!(textbook(&(p + q)), add::<C>(ring, p_is, q_is));
+    assert_eq!(textbook(&(p - q)), add::<C>(ring, p_is, minus_q_is));
+    assert_eq!(textbook(&p.double()), add::<C>(ring, p_is, p_is));
+    let multiple = multiply::<C>(ring, integer(&b), p_is);
+    assert_eq!([p * b, p.mul_vartime(&b)].map(|point| textbook(&point)), [multiple; 2]);
+}
+
+/// CURVE-13, CURVE-14: each point is the former one, its opposite, or a stride further, so that its logarithm is known as an integer.
+fn sum_agrees<C: Curve>(stride: Scalar<C>, terms: &[(Scalar<C>, u8)]) {
+    let (ring, logarithms) = (Ring::of::<C::BaseModulus>(), Ring::of::<C::ScalarModulus>());
+    let stride = integer(&stride);
+    let step = multiply::<C>(ring, stride, Some(base::<C>()));
+    let (mut point, mut logarithm) = (Some(base::<C>()), U256::ONE);
+    let (mut scalars, mut points, mut sum) = (Vec::new(), Vec::new(), U256::ZERO);
+    for (scalar, turn) in terms {
+        (point, logarithm) = match turn {
+            0 => (point, logarithm),
+            1 => {
+                let opposite = point.map(|(x, y)| (x, ring.sub(U256::ZERO, y)));
+                (opposite, logarithms.sub(U256::ZERO, logarithm))
+            }
+            _ => (add::<C>(ring, point, step), logarithms.add(logarithm, stride)),
+        };
+        // The identity has no coordinates.
+        points.extend(point.map(ours::<C>));
+        scalars.extend(point.map(|_| *scalar));
+        sum = logarithms.add(sum, logarithms.mul(integer(scalar), logarithm));
+    }
+    let sum = multiply::<C>(ring, sum, Some(base::<C>()));
+    assert_eq!(textbook(&Point::multiscalar_mul(&scalars, &points)), sum);
+    assert_eq!(textbook(&Point::multiscalar_mul_vartime(&scalars, &points)), sum);
 }
 
 macro_rules! fields {
@@ -185,19 +221,38 @@ fields! {
     curve25519_field_agrees_with_integers: Curve25519FieldPrime,
 }
 
-#[test]
-fn embedwards25519_agrees_with_the_textbook() {
-    group_agrees::<Embedwards25519>();
-}
+macro_rules! groups {
+    ($($name:ident: $Curve:ty),+ $(,)?) => {$(
+        mod $name {
+            use super::*;
 
-#[test]
-fn secq256k1_agrees_with_the_textbook() {
-    group_agrees::<Secq256k1>();
-}
+            #[test]
+            fn edge_values_agree_with_the_textbook() {
+                group_agrees::<$Curve>();
+            }
 
-#[test]
-fn secp256k1_agrees_with_the_textbook() {
-    group_agrees::<Secp256k1>();
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(12))]
+                #[test]
+                fn pairs_agree_with_the_textbook(a in element(), b in element()) {
+                    pair_agrees::<$Curve>(a, b);
+                }
+
+                #[test]
+                fn sums_of_many_agree_with_the_textbook(
+                    stride in element(),
+                    terms in prop::collection::vec((element(), 0u8..6), 0..=400),
+                ) {
+                    sum_agrees::<$Curve>(stride, &terms);
+                }
+            }
+        }
+    )+};
+}
+groups! {
+    embedwards25519: Embedwards25519,
+    secq256k1: Secq256k1,
+    secp256k1: Secp256k1,
 }
 
 /// CURVE-2: the curve's coefficients, by the generator.
