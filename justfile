@@ -16,5 +16,11 @@ testnet:
 
 bench:
   cargo bench -p dkg-evrf --bench targets
+  cargo bench -p dkg-evrf --bench blame
+  cargo bench -p simulated-processor --bench close
+  cargo bench -p orchestration --bench keys
+  cargo bench -p coordinator-drive
+  cargo bench -p coordinator-keys
+  cargo bench -p simulation --bench catch_up
   cargo bench -p coordinator-store-disk
   cargo bench -p tributary

@@ -25,6 +25,7 @@ pub mod manner;
 pub mod mutations;
 pub mod oracle;
 pub mod processor;
+pub mod report;
 pub mod rpc;
 pub mod run;
 pub mod setting;

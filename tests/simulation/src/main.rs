@@ -15,11 +15,10 @@ use std::{
     time::Instant,
 };
 
-use blake2::{Blake2b, Digest, digest::consts::U32};
 use clap::Parser;
-use serde::Serialize;
 use simulation::{
-    faults::{Counts, Kind, Profile},
+    faults::{Kind, Profile},
+    report::{self, Summary},
     run::{Options, Outcome, run},
     setting::KeyGeneration,
 };
@@ -68,41 +67,6 @@ impl Arguments {
         let (only, without) = (self.only.clone(), self.without.clone());
         Options { profile: self.profile, only, without, key_generation, trace: false }
     }
-
-    /// The command which runs a seed again.
-    fn again(&self, seed: u64) -> String {
-        let mut words = vec![format!("--profile {} --replay {seed}", self.profile.name())];
-        for (flag, kinds) in [("only", &self.only), ("without", &self.without)] {
-            if !kinds.is_empty() {
-                let names: Vec<_> = kinds.iter().copied().map(name_of).collect();
-                words.push(format!("--{flag} {}", names.join(",")));
-            }
-        }
-        if self.real_dkg {
-            words.push("--real-dkg".to_owned());
-        }
-        format!("cargo run --release -p simulation -- {}", words.join(" "))
-    }
-}
-
-fn name_of(kind: Kind) -> String {
-    serde_json::to_string(&kind).unwrap_or_default().trim_matches('"').to_owned()
-}
-
-/// All runs together. `violations` is the one number which must be zero.
-#[derive(Serialize)]
-struct Summary {
-    profile: Profile,
-    seeds: u64,
-    violations: u64,
-    failing_seeds: Vec<u64>,
-    longest_recovery_blocks: u64,
-    longest_recovery_ms: u64,
-    steps: u64,
-    faults: Counts,
-    hash: String,
-    ms: u64,
-    seeds_a_minute: u64,
 }
 
 fn main() -> ExitCode {
@@ -111,20 +75,19 @@ fn main() -> ExitCode {
     if let Some(code) = mutations(&arguments) {
         return code;
     }
+    let options = arguments.options();
     let start = Instant::now();
     let outcomes = match arguments.replay {
-        Some(seed) => vec![run(&arguments.options().traced(), seed)],
-        None => run_all(&arguments.options(), arguments.from, arguments.seeds, false),
+        Some(seed) => vec![run(&options.clone().traced(), seed)],
+        None => run_all(&options, arguments.from, arguments.seeds, false),
     };
-    let ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let summary = summarize(&arguments, &outcomes, ms);
+    let summary = Summary::of(&options, &outcomes, start.elapsed());
     if arguments.json {
         show(&serde_json::to_string_pretty(&summary).expect("plain data"));
+        tell(&arguments, &options, &outcomes, show_aside);
     } else {
-        if arguments.replay.is_some() {
-            outcomes.iter().for_each(tell_all);
-        }
-        tell(&arguments, &outcomes, &summary);
+        tell(&arguments, &options, &outcomes, show);
+        summary.lines().iter().for_each(|line| show(line));
     }
     if summary.violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -155,61 +118,19 @@ fn run_all(options: &Options, from: u64, seeds: u64, first: bool) -> Vec<Outcome
     outcomes
 }
 
-fn summarize(arguments: &Arguments, outcomes: &[Outcome], ms: u64) -> Summary {
-    let mut hash = Blake2b::<U32>::new();
-    let (mut faults, mut violations) = (Counts::default(), 0);
-    for outcome in outcomes {
-        hash.update(&outcome.hash);
-        faults.add(&outcome.counts);
-        violations += outcome.violations.len() as u64;
+/// All of a run that was asked for; else what the failing ones violated, and the trace's end of the first.
+fn tell(arguments: &Arguments, options: &Options, outcomes: &[Outcome], show: fn(&str)) {
+    let mut lines = Vec::new();
+    let failing: Vec<_> = report::failing(outcomes).collect();
+    if arguments.replay.is_some() && !arguments.json {
+        lines.extend(outcomes.iter().flat_map(report::whole));
+    } else if let Some(first) = failing.first() {
+        lines.extend(report::end(&run(&options.clone().traced(), first.seed)));
     }
-    let failing = outcomes.iter().filter(|outcome| !outcome.violations.is_empty());
-    let seeds = outcomes.len() as u64;
-    Summary {
-        profile: arguments.profile,
-        seeds,
-        violations,
-        failing_seeds: failing.map(|outcome| outcome.seed).collect(),
-        longest_recovery_blocks: outcomes.iter().map(|o| o.recovery_blocks).max().unwrap_or_default(),
-        longest_recovery_ms: outcomes.iter().map(|o| o.recovery_ms).max().unwrap_or_default(),
-        steps: faults.steps,
-        faults,
-        hash: hex::encode(hash.finalize()),
-        ms,
-        seeds_a_minute: (seeds * 60_000).checked_div(ms).unwrap_or_default(),
+    lines.extend(failing.iter().flat_map(|outcome| report::violations(options, outcome)));
+    for line in &lines {
+        show(line);
     }
-}
-
-/// All that is known of one run.
-fn tell_all(outcome: &Outcome) {
-    outcome.trace.iter().chain(&outcome.state).for_each(|line| show(line));
-    show(&format!("weights {:?}, networks {}", outcome.weights, outcome.networks));
-    show(&format!("manners {:?}", outcome.manners));
-}
-
-fn tell(arguments: &Arguments, outcomes: &[Outcome], summary: &Summary) {
-    for outcome in outcomes.iter().filter(|outcome| !outcome.violations.is_empty()) {
-        for violation in &outcome.violations {
-            show(&format!("seed {}: {violation}", outcome.seed));
-        }
-        show(&format!("  again: {}", arguments.again(outcome.seed)));
-    }
-    show(&format!(
-        "{} seeds, {} steps, {} violations; {} seeds a minute",
-        summary.seeds, summary.steps, summary.violations, summary.seeds_a_minute
-    ));
-    show(&format!(
-        "the longest recovery took {} blocks of the base chain, {} ms of virtual time",
-        summary.longest_recovery_blocks, summary.longest_recovery_ms
-    ));
-    for (kind, count) in &summary.faults.faults {
-        show(&format!("  {:<12} {count}", name_of(*kind)));
-    }
-    for (manner, count) in &summary.faults.lies {
-        let name = serde_json::to_string(manner).unwrap_or_default();
-        show(&format!("  liar: {:<20} {count}", name.trim_matches('"')));
-    }
-    show(&format!("hash: {}", summary.hash));
 }
 
 /// What the mutations of the arguments ask for, if they name any.
@@ -245,4 +166,10 @@ fn mutations(arguments: &Arguments) -> Option<ExitCode> {
 #[allow(clippy::print_stdout, reason = "the command's result")]
 fn show(text: &str) {
     println!("{text}");
+}
+
+/// Beside the result, where that is for programs.
+#[allow(clippy::print_stderr, reason = "what is to be read besides the command's result")]
+fn show_aside(text: &str) {
+    eprintln!("{text}");
 }

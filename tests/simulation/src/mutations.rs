@@ -42,18 +42,18 @@ pub const fn seed(mutation: Mutation) -> u64 {
         | M::TwoPayloadsInASlot
         | M::DropHandoverRule
         | M::SkipReplay => 0,
-        M::ReuseConfirmationNonce | M::PublishAhead => 1,
+        M::ReuseConfirmationNonce => 1,
         M::NoNewSelection => 2,
         M::ShareFromOutside | M::SkipChainCheck => 3,
-        M::UnboundedMempool => 4,
+        M::PublishAhead | M::UnboundedMempool => 4,
+        M::TakeStrangers => 5,
         M::BlameOnOneVote | M::EvidenceUnseen => 9,
         M::DuplicateVote | M::BelowQuorum | M::ForgedCertificate | M::UnsignedBatch => 10,
         M::AnySize => 11,
         M::ForeignProvided => 12,
-        M::TakeStrangers => 14,
         M::UnsignedCosign => 15,
         M::IgnoreIncarnation => 16,
-        M::FeedBeforeVerification => 79,
+        M::FeedBeforeVerification => 45,
     }
 }
 

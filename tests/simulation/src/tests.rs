@@ -4,6 +4,7 @@ use crate::{
     catch_up::{AWAY, CatchUp},
     faults::{Faults, Kind, Profile},
     manner::Manner,
+    report::{self, TRACE_LINES},
     run::{Options, Outcome, run, run_with},
     setting::{KeyGeneration, Shape},
 };
@@ -83,6 +84,32 @@ fn what_cannot_complete_is_reported_with_everybody_s_state() {
     let outcome = run_with(&default(), &Shape::lasting(&[1, 1, 1, 1], 1), faults, 1);
     assert!(outcome.violations.iter().any(|what| what.contains("not complete")), "{:?}", outcome.violations);
     assert!(!outcome.state.is_empty());
+}
+
+#[test]
+fn of_a_failing_run_the_end_of_the_trace_is_told_with_the_state_and_the_replay_command() {
+    let faults = Faults::none(4);
+    let outcome = run_with(&default(), &Shape::lasting(&[1, 1, 1, 1], 1), faults, 1);
+    let trace: Vec<_> = (0..TRACE_LINES + 5).map(|line| line.to_string()).collect();
+    let (violations, state) = (vec!["what cannot be".to_owned()], vec!["where everybody stood".to_owned()]);
+    let failed = Outcome { violations, state, trace, ..outcome };
+    let end = report::end(&failed);
+    assert_eq!(end[0], "the trace of seed 1: 205 lines, of which 5 are left out");
+    assert_eq!(end[1..=TRACE_LINES], failed.trace[5..]);
+    assert_eq!(end[TRACE_LINES + 1], "where everybody stood");
+    let again = "  again: cargo run --release -p simulation -- --profile default --replay 1";
+    assert_eq!(report::violations(&default(), &failed), ["seed 1: what cannot be", again]);
+    assert_eq!(report::failing(&[failed]).count(), 1);
+}
+
+#[test]
+fn a_replay_command_has_every_option_of_the_run() {
+    let (only, without) = (vec![Kind::OneWay, Kind::Crash], vec![Kind::Liar]);
+    let profile = Options::of(Profile::Rotation);
+    let options = Options { only, without, key_generation: KeyGeneration::Real, ..profile };
+    let again = report::replay_command(&options, 7);
+    let arguments = "--profile rotation --replay 7 --only one-way,crash --without liar --real-dkg";
+    assert_eq!(again, format!("cargo run --release -p simulation -- {arguments}"));
 }
 
 /// Each liar alone, in a network without other faults: everything completes nevertheless, and the liar did lie.

@@ -406,6 +406,39 @@ fn provided_transactions_wait_for_the_local_ones_of_their_kind_in_order() {
     assert!(is_invalid(&bench.check(&[provided(99, "one")])));
 }
 
+/// `TRIB-13`: a kind is a queue, so what was derived once has one place in it, before and after it is included.
+#[test]
+fn what_was_provided_is_included_as_often_as_it_was_derived() {
+    let mut bench = Bench::new();
+    let one = [provided(0, "one")];
+    bench.provide(0, "one").unwrap();
+    assert!(
+        matches!(bench.check(&[one.clone(), one.clone()].concat()), Verdict::Missing(_)),
+        "twice in a block"
+    );
+    bench.decide(&one).unwrap();
+    assert!(matches!(bench.check(&one), Verdict::Missing(_)), "included already");
+
+    bench.provide(0, "one").unwrap();
+    assert_eq!(bench.check(&one), Verdict::Valid, "derived a second time: the second of its kind");
+    bench.decide(&one).unwrap();
+    assert!(matches!(bench.check(&one), Verdict::Missing(_)));
+}
+
+/// `TRIB-13`, `TRIB-18`: who derives last what the others agreed on does not offer it again, after a restart neither.
+#[test]
+fn what_is_agreed_before_it_was_derived_here_is_not_offered_again() {
+    let mut bench = Bench::new();
+    let one = [provided(0, "one")];
+    bench.decide(&one).unwrap();
+    assert_eq!(bench.provide(0, "one").unwrap(), []);
+    assert_eq!(bench.build(0), []);
+    bench.chain = Chain::new(key(0), ChainConfig::default());
+    let (chain, members) = (&mut bench.chain, &bench.members);
+    assert_eq!(bench.store.read(|db| chain.resend(db, members)).unwrap(), []);
+    assert!(matches!(bench.check(&one), Verdict::Missing(_)), "included already");
+}
+
 /// `TRIB-13`
 #[test]
 fn a_block_of_a_later_round_holds_nothing_provided() {
