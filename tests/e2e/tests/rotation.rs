@@ -59,29 +59,40 @@ fn rotate(net: &mut Net, history: &mut History, session: Session, former: &[usiz
     assert!(report.iter().all(|(_, slash)| *slash != Slash::Fatal), "nobody did anything wrong: {report:?}");
 }
 
-/// The sets which a coordinator shows as `field`.
-fn shown(status: &Value, field: &str) -> BTreeSet<String> {
-    let sets = status[field].as_array().into_iter().flatten();
+/// Whether a set is of one of these sessions; later ones come as long as the testnet runs.
+fn is_of(set: &Value, sessions: &std::ops::Range<usize>) -> bool {
+    let session = set["set"].as_str().and_then(|set| set.split_once('/')?.1.parse().ok());
+    session.is_some_and(|session| sessions.contains(&session))
+}
+
+/// The sets of these sessions which a coordinator shows as `field`.
+fn shown(status: &Value, field: &str, sessions: std::ops::Range<usize>) -> BTreeSet<String> {
+    let sets = status[field].as_array().into_iter().flatten().filter(|set| is_of(set, &sessions));
     sets.filter_map(|set| Some(set["set"].as_str()?.to_owned())).collect()
 }
 
-/// Whether a coordinator acted on all blocks up to the last end of a set, and has of each set what its part in it was:
-/// the live one's state, of the ended ones their archives alone.
+/// Whether a coordinator acted on all blocks up to the end of the first two sets, and has of each of the three what its
+/// part in it was: of the ended ones their archives alone, and of the last one its state, unless that ended too.
 fn has_its_part(net: &Net, history: &History, validator: usize, network: Network) -> bool {
     let Some(status) = net.raw_status(validator) else { return false };
     let served = |sessions: std::ops::Range<usize>| -> BTreeSet<String> {
         let served = sessions.filter(|session| SETS[*session].contains(&validator));
         served.map(|session| format!("{network}/{session}")).collect()
     };
-    let ended = history.last_with(|event| matches!(event, Event::SetRetired { .. }));
-    let pruned = status["retired"].as_array().into_iter().flatten().all(|set| {
+    let is_end = |event: &Event| matches!(event, Event::SetRetired { set, .. } if set.session < Session(2));
+    let ended = history.last_with(is_end);
+    let first_two = |set: &&Value| is_of(set, &(0..2));
+    let pruned = status["retired"].as_array().into_iter().flatten().filter(first_two).all(|set| {
         let data = net.testnet.layout.service(validator, Service::Coordinator).join("data");
         let archive = data.join("archive").join(set["archive"].as_str().unwrap());
         (set["pruned"] == true) && (set["reported"] == true) && archive.is_file()
     });
+    let mut last = shown(&status, "sets", 2..3);
+    last.append(&mut shown(&status, "retired", 2..3));
     (status["base_chain"]["next_block"].as_u64() > ended.map(|block| block.0))
-        && (shown(&status, "sets") == served(2..3))
-        && (shown(&status, "retired") == served(0..2))
+        && shown(&status, "sets", 0..2).is_empty()
+        && (shown(&status, "retired", 0..2) == served(0..2))
+        && (last == served(2..3))
         && pruned
 }
 
