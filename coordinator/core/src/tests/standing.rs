@@ -145,6 +145,7 @@ fn who_fails_while_doubted_is_doubted_longer_and_the_others_get_more_grace() {
     cluster.nodes[3].down = true;
     cluster.make_batch();
     cluster.run_until(9, arrived);
+    cluster.turn();
     cluster.restart(3);
     cluster.nodes[3].hear_batch(cluster.batches - 1);
     cluster.run_until(60, |c| c.executed.len() == c.batches as usize);
