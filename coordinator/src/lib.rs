@@ -15,6 +15,8 @@
 //! What this crate deliberately does not do: decide anything a rule can decide, or hold a transaction across
 //! network I/O. Spec: `spec/coordinator.md`.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod api;
 pub mod base_chain;
 pub mod config;

@@ -9,7 +9,7 @@
 //! machine. Stages are read from the base chain and from the first coordinator's status; times are from the moment at
 //! which the observer sees the declaration. How long a processor took from the last participation to the key pair is read
 //! from the times in its log. Processor time and memory are what the system says of each process when
-//! the keys are on the base chain. It prints a table for BENCHMARKS.md.
+//! the keys are on the base chain; bytes between coordinators are what the first one's status says. It prints a table for BENCHMARKS.md.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
 
@@ -46,6 +46,8 @@ struct Row {
     /// Of each processor, from the last participation to the key pair, in seconds, in order.
     closings: Vec<f64>,
     usage: BTreeMap<&'static str, Usage>,
+    /// Of the first coordinator, to and from the others' coordinators.
+    peers_mib: f64,
     loopback_mib: f64,
 }
 
@@ -104,9 +106,10 @@ fn measure(validators: usize) -> Row {
     }
     let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
     let usage = usage(&testnet);
+    let peers_mib = runtime.block_on(observer.raw_status(0)).map_or(f64::NAN, |status| peers_mib(&status));
     let closings = closings(&testnet, validators);
     testnet.stop();
-    Row { validators, block_time, stages, closings, usage, loopback_mib }
+    Row { validators, block_time, stages, closings, usage, peers_mib, loopback_mib }
 }
 
 fn closings(testnet: &Testnet, validators: usize) -> Vec<f64> {
@@ -140,6 +143,13 @@ fn loopback_bytes() -> f64 {
     line.and_then(|line| line.split_whitespace().next()).and_then(|bytes| bytes.parse().ok()).unwrap_or(0.0)
 }
 
+/// What a coordinator's status says that it sent to the others and received from them.
+fn peers_mib(status: &serde_json::Value) -> f64 {
+    let peers = status["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let count = |name: &str| peers.iter().filter_map(|peer| peer[name].as_f64()).sum::<f64>();
+    (count("bytes_in") + count("bytes_out")) / f64::from(1 << 20)
+}
+
 fn usage(testnet: &Testnet) -> BTreeMap<&'static str, Usage> {
     let mut by_role: BTreeMap<&'static str, Usage> = BTreeMap::new();
     for (role, id) in testnet.running() {
@@ -170,16 +180,16 @@ fn peak_mib(id: u32) -> f64 {
 fn print(rows: &[Row]) {
     println!(
         "| Validators | Block time | Participations of t | Confirmation nonces | Confirmation shares | Keys on chain | \
-         Last participation to key pair, median and slowest processor | CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | Loopback, each validator |"
+         Last participation to key pair, median and slowest processor | CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | To and from other coordinators, each | Loopback, each validator |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         let stage = |name| row.stages.get(name).map_or("-".to_owned(), |at| format!("{at:.1} s"));
         let cpu = |role| row.usage.get(role).map_or(0.0, |usage| usage.seconds);
         let peak = row.usage.get("coordinator").map_or(0.0, |usage| usage.largest_mib);
         let validators = u32::try_from(row.validators).unwrap();
         println!(
-            "| {} | {:?} | {} | {} | {} | {} | {:.2} s, {:.2} s | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB |",
+            "| {} | {:?} | {} | {} | {} | {} | {:.2} s, {:.2} s | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB | {:.1} MiB |",
             row.validators,
             row.block_time,
             stage("participations"),
@@ -192,6 +202,7 @@ fn print(rows: &[Row]) {
             cpu("coordinator"),
             cpu("base-chain"),
             peak,
+            row.peers_mib,
             row.loopback_mib / f64::from(validators),
         );
     }

@@ -13,6 +13,8 @@
 //! bytes here. Decoding never allocates more than the input's own length, and refuses trailing bytes
 //! (`MSG-1`, `MSG-2`).
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 pub mod base_chain;
 pub mod codec;
 pub mod coordinator;

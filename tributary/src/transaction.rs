@@ -20,6 +20,24 @@ pub type Payload = Bytes<MAX_TRANSACTION_BYTES>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Kind(pub u8);
 
+impl Kind {
+    /// The rules above the chain have slashed a validator fatally: the payload is its 32 bytes. In that block and after it nothing
+    /// that it signed is valid, nor anything unsigned in a block of its own (`TRIB-31`).
+    pub const SLASHED: Self = Self(15);
+
+    /// Whom a provided transaction bars, if it is of the kind that does.
+    ///
+    /// # Errors
+    /// If it is of that kind and its payload is no validator.
+    pub(crate) fn bars(self, payload: &Payload) -> Result<Option<Validator>, &'static str> {
+        if self != Self::SLASHED {
+            return Ok(None);
+        }
+        let bytes = <[u8; 32]>::try_from(&**payload);
+        bytes.map(|bytes| Some(Validator(bytes))).map_err(|_| "a slash of what is no validator")
+    }
+}
+
 /// The hash of a transaction: over its whole encoding, signature included, so that a block's hash fixes
 /// every byte of it.
 #[derive(

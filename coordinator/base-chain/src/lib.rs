@@ -14,6 +14,8 @@
 //! What callers uphold: a block number is handled once, in order; a signature is verified with the
 //! functions of [`signing`], never over other bytes. Spec: `spec/base-chain.md`.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 mod block;
 mod chain;
 mod client;

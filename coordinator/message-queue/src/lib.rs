@@ -18,6 +18,8 @@
 //! What callers uphold: a receiver handles an intent once (the coordinator by [`MessageQueue::receive`], a
 //! processor by a record of its own), and one process at a time uses a service key.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 mod client;
 mod coordinator;
 pub mod queue;

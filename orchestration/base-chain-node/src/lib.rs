@@ -16,6 +16,8 @@
 //! What callers uphold: one node for each validator and chain; the same genesis file on every node. Spec:
 //! `spec/base-chain.md`.
 
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
 /// Whether this build is broken in this way, for the simulation to notice; always false without the feature
 /// `mutations`.
 #[cfg(feature = "mutations")]

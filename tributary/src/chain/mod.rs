@@ -122,7 +122,8 @@ pub(crate) fn prune(txn: &mut dyn Txn, pruning: &mut Pruning) -> Result<(), Stor
 
 /// Notes that the rules above this chain have slashed a validator fatally: from the step of this call on, this node
 /// neither keeps nor proposes transactions of it, nor unsigned ones that it brings (`TRIB-31`). Which blocks are valid
-/// does not change, so members may note it at different times. Noting it again changes nothing.
+/// does not change by it, so members may note it at different times; that changes once [`Kind::SLASHED`] is agreed. Noting it
+/// again changes nothing.
 pub fn slash(txn: &mut dyn Txn, genesis: Genesis, validator: Validator) {
     rows::SLASHED.put(txn, &(genesis, validator), &());
 }

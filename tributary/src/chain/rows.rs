@@ -13,6 +13,8 @@ pub(super) const NONCES: Table<(Genesis, Validator, Vec<u8>), u32> = Table::new(
 pub(super) const UNSIGNED: Table<(Genesis, [u8; 32]), u64> = Table::new("tributary/unsigned");
 /// Heights at which evidence against validators was included.
 pub(super) const EQUIVOCATED: Table<(Genesis, Validator), u64> = Table::new("tributary/equivocated");
+/// Heights at which it was agreed that validators are slashed ([`Kind::SLASHED`](crate::Kind::SLASHED)).
+pub(super) const EXCLUDED: Table<(Genesis, Validator), u64> = Table::new("tributary/excluded");
 /// Hashes of agreed provided transactions by kind and ordinal.
 pub(super) const AGREED: Table<(Genesis, u8, u32), [u8; 32]> = Table::new("tributary/agreed");
 /// How many of a kind are agreed.
@@ -50,20 +52,30 @@ pub(super) fn nonce(
     Ok(NONCES.get(db, &(genesis, signer, order.to_vec()))?.unwrap_or(0))
 }
 
+/// Whether blocks with what this validator signs are invalid from now on.
+pub(super) fn is_excluded(
+    db: &(impl Read + ?Sized),
+    genesis: Genesis,
+    validator: Validator,
+) -> Result<bool, StoreError> {
+    let key = (genesis, validator);
+    Ok(EQUIVOCATED.get(db, &key)?.is_some() || EXCLUDED.get(db, &key)?.is_some())
+}
+
 /// Whether nothing of this validator's is to be proposed, or kept until somebody does.
 pub(super) fn is_barred(
     db: &(impl Read + ?Sized),
     genesis: Genesis,
     validator: Validator,
 ) -> Result<bool, StoreError> {
-    let key = (genesis, validator);
-    Ok(EQUIVOCATED.get(db, &key)?.is_some() || SLASHED.get(db, &key)?.is_some())
+    Ok(is_excluded(db, genesis, validator)? || SLASHED.get(db, &(genesis, validator))?.is_some())
 }
 
 pub(super) fn prune(txn: &mut dyn Txn, pruning: &mut Pruning) -> Result<(), StoreError> {
     pruning.clear(&NONCES, txn)?;
     pruning.clear(&UNSIGNED, txn)?;
     pruning.clear(&EQUIVOCATED, txn)?;
+    pruning.clear(&EXCLUDED, txn)?;
     pruning.clear(&AGREED, txn)?;
     pruning.clear(&AGREED_COUNT, txn)?;
     pruning.clear(&STATE, txn)?;

@@ -35,6 +35,7 @@ struct Overlay<'a> {
     nonces: BTreeMap<(Validator, Order), u32>,
     unsigned: BTreeSet<[u8; 32]>,
     equivocated: BTreeSet<Validator>,
+    slashed: BTreeSet<Validator>,
     agreed: BTreeMap<Kind, u32>,
     proposer: Validator,
     /// Bytes that are left for what the proposer alone brings.
@@ -51,6 +52,7 @@ impl<'a> Overlay<'a> {
             nonces: BTreeMap::new(),
             unsigned: BTreeSet::new(),
             equivocated: BTreeSet::new(),
+            slashed: BTreeSet::new(),
             agreed: BTreeMap::new(),
         }
     }
@@ -66,6 +68,12 @@ impl<'a> Overlay<'a> {
         Ok(self.equivocated.contains(&validator) || super::has_equivocated(self.db, self.genesis, validator)?)
     }
 
+    /// Whether it equivocated or is slashed, as the chain knows.
+    fn is_excluded(&self, validator: Validator) -> Result<bool, StoreError> {
+        let here = self.equivocated.contains(&validator) || self.slashed.contains(&validator);
+        Ok(here || rows::is_excluded(self.db, self.genesis, validator)?)
+    }
+
     fn ordinal(&self, kind: Kind) -> Result<u32, StoreError> {
         match self.agreed.get(&kind) {
             Some(ordinal) => Ok(*ordinal),
@@ -76,9 +84,13 @@ impl<'a> Overlay<'a> {
     /// Takes a transaction if it may follow those before it; says why not. Signatures are not looked at.
     fn take(&mut self, entry: &Entry) -> Result<Result<(), &'static str>, StoreError> {
         match &entry.transaction {
-            Transaction::Provided { kind, .. } => {
+            Transaction::Provided { kind, payload } => {
                 if kind.0 >= provided::MAX_KINDS {
                     return Ok(Err("a provided transaction of no kind"));
+                }
+                match kind.bars(payload) {
+                    Ok(validator) => self.slashed.extend(validator),
+                    Err(reason) => return Ok(Err(reason)),
                 }
                 let next = self.ordinal(*kind)?.saturating_add(1);
                 self.agreed.insert(*kind, next);
@@ -90,6 +102,9 @@ impl<'a> Overlay<'a> {
                 self.equivocated.insert(evidence.validator);
             }
             Transaction::Unsigned(_) => {
+                if self.is_excluded(self.proposer)? {
+                    return Ok(Err("an unsigned transaction of a proposer who equivocated or is slashed"));
+                }
                 let Some(left) = self.alone.checked_sub(entry.size) else {
                     return Ok(Err(TOO_MUCH_ALONE));
                 };
@@ -113,8 +128,8 @@ impl<'a> Overlay<'a> {
         signed: &SignedTransaction,
         size: usize,
     ) -> Result<Result<(), &'static str>, StoreError> {
-        if self.has_equivocated(signed.signer)? {
-            return Ok(Err("a transaction of one who equivocated"));
+        if self.is_excluded(signed.signer)? {
+            return Ok(Err("a transaction of one who equivocated or is slashed"));
         }
         if self.nonce(signed.signer, &signed.order)? != signed.nonce {
             return Ok(Err("a nonce which is not the next of its order"));
@@ -261,6 +276,7 @@ pub(super) struct Changes {
     nonces: BTreeMap<(Validator, Order), u32>,
     unsigned: BTreeSet<[u8; 32]>,
     equivocated: BTreeSet<Validator>,
+    slashed: BTreeSet<Validator>,
     agreed: BTreeMap<Kind, u32>,
     provided: Vec<(Kind, u32, [u8; 32])>,
 }
@@ -284,8 +300,8 @@ impl Changes {
                 return Err(Halt::new(reason));
             }
         }
-        let Overlay { nonces, unsigned, equivocated, agreed, .. } = overlay;
-        Ok(Self { height, nonces, unsigned, equivocated, agreed, provided })
+        let Overlay { nonces, unsigned, equivocated, slashed, agreed, .. } = overlay;
+        Ok(Self { height, nonces, unsigned, equivocated, slashed, agreed, provided })
     }
 
     /// Writes the changes, and absorbs them in order into the state hash (`TRIB-17`).
@@ -302,6 +318,10 @@ impl Changes {
         for validator in &self.equivocated {
             rows::EQUIVOCATED.put(txn, &(genesis, *validator), &self.height);
             changes.push(encode(&(2u8, validator)));
+        }
+        // The provided transactions below stand for these in the hash.
+        for validator in &self.slashed {
+            rows::EXCLUDED.put(txn, &(genesis, *validator), &self.height);
         }
         for (kind, ordinal, hash) in &self.provided {
             rows::AGREED.put(txn, &(genesis, kind.0, *ordinal), hash);

@@ -316,7 +316,7 @@ fn ref_30_a_flood_of_everything_stays_within_bounds() {
 
 /// `TRIB-9`, `TRIB-25`: an idle chain does nothing but its heartbeat, and to say its height now and then.
 #[test]
-fn ref_31_an_idle_chain_wakes_up_for_its_heartbeat_only() {
+fn ref_31_an_idle_chain_wakes_up_for_its_heartbeat_and_repetitions_only() {
     let config = Config::default();
     let (mut node, outputs) = Flooded::open(&[1], config, ChainConfig::default());
     let mut timers = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! Rules of blocks and transactions, one by one.
 
+use coordinator_keys::Signature;
 use coordinator_store::{MemoryStore, Store};
 use processor_messages::{Bytes, Genesis, TributaryBlock, encode};
 use proptest::prelude::*;
@@ -175,10 +176,14 @@ fn signed_transactions_are_by_members_for_this_chain_and_untampered() {
         SignedTransaction { signer: validator(2), ..good.clone() },
         SignedTransaction { order: order("b"), ..good.clone() },
         SignedTransaction { payload: payload("other"), ..good.clone() },
+        SignedTransaction { signature: Signature([1; 64]), ..good.clone() },
     ];
     for transaction in tampered {
         assert!(is_invalid(&bench.check(&[Transaction::Signed(transaction)])));
     }
+    bench.decide(&[Transaction::Signed(good.clone())]).unwrap();
+    let later = SignedTransaction { nonce: 1, ..good };
+    assert!(is_invalid(&bench.check(&[Transaction::Signed(later)])), "the next nonce, not signed for it");
 }
 
 /// `TRIB-15`
@@ -279,6 +284,46 @@ fn transactions_of_a_slashed_validator_are_skipped_and_blocks_with_them_stay_val
     let evidence = Transaction::Evidence(vote_evidence(&bench.members, 2));
     bench.hear(3, &evidence);
     assert_eq!(bench.build(0), [evidence, others], "evidence against it is ordered all the same");
+}
+
+fn slash_of(by: u8) -> Transaction {
+    let payload = Bytes::new(validator(by).0.to_vec()).unwrap();
+    Transaction::Provided { kind: Kind::SLASHED, payload }
+}
+
+/// `TRIB-31`: once it is agreed that validators are slashed, nothing of theirs is valid: not what they signed, in nobody's
+/// block, nor what is unsigned in a block of their own. Evidence is.
+#[test]
+fn an_agreed_slash_makes_blocks_with_transactions_of_the_slashed_invalid() {
+    let mut bench = Bench::new();
+    let genesis = bench.members.genesis();
+    let (its, anothers) = (signed(genesis, 2, "a", 0), signed(genesis, 3, "a", 0));
+    let unsigned = Transaction::Unsigned(payload("signed by nobody"));
+    let not_a_validator = provided(Kind::SLASHED.0, "short");
+    for by in [2, 1] {
+        let Transaction::Provided { kind, payload } = slash_of(by) else { unreachable!() };
+        bench.input(ChainInput::Provide { kind, payload }).unwrap();
+    }
+    assert_eq!(bench.check(std::slice::from_ref(&its)), Verdict::Valid);
+    assert_eq!(bench.check(&[slash_of(2), anothers.clone()]), Verdict::Valid);
+    assert!(is_invalid(&bench.check(&[slash_of(2), its.clone()])), "in that block");
+    assert!(is_invalid(&bench.check(&[not_a_validator])));
+    // Validator 1 proposes at the first height, 2 at the second, 3 at the third.
+    assert_eq!(bench.check(&[slash_of(2), unsigned.clone()]), Verdict::Valid, "the proposer is another");
+    assert!(is_invalid(&bench.check(&[slash_of(2), slash_of(1), unsigned.clone()])));
+
+    bench.hear(2, &its);
+    bench.decide(&[slash_of(2), slash_of(1)]).unwrap();
+    assert_eq!(bench.chain.pending(), 0);
+    bench.hear(3, &its);
+    assert_eq!(bench.build(0), [], "nothing of it is kept");
+    assert!(is_invalid(&bench.check(std::slice::from_ref(&its))), "after it, of itself");
+    assert!(is_invalid(&bench.check(std::slice::from_ref(&unsigned))), "and what nobody signed");
+    assert!(is_invalid(&bench.check(&[signed(genesis, 1, "a", 0)])), "and of another who is slashed");
+    assert_eq!(bench.check(&[Transaction::Evidence(vote_evidence(&bench.members, 2))]), Verdict::Valid);
+    assert_eq!(bench.check(std::slice::from_ref(&anothers)), Verdict::Valid);
+    bench.decide(&[]).unwrap();
+    assert_eq!(bench.check(&[unsigned]), Verdict::Valid, "in the block of one who is not slashed");
 }
 
 /// `TRIB-31`: who is slashed itself neither sends nor repeats its transactions, after a restart too.

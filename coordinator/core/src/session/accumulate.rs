@@ -315,6 +315,21 @@ pub(super) fn fail(
     Ok(())
 }
 
+/// A member was fatally slashed, so what it sends counts no more: no attempt can succeed in which it is selected and has not
+/// shared yet (`SIGN-8`).
+pub(super) fn lost(session: &mut Session<'_, '_>, who: MemberIndex) -> Result<(), Error> {
+    let waits = |selection: &Selection| {
+        selection.members.contains(&who) && !selection.shared.contains(&who) && !selection.spoiled
+    };
+    // Open topics are bounded by what the sets' members agreed on, and nobody is fatally slashed twice.
+    for (topic, state) in open_topics(session.step.txn, session.genesis(), usize::MAX)? {
+        if state.selection.as_ref().is_some_and(waits) {
+            fail(session, topic, state, who)?;
+        }
+    }
+    Ok(())
+}
+
 /// What became of a topic whose time was over.
 pub(super) enum Due {
     /// Its next attempt starts.

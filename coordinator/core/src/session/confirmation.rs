@@ -210,8 +210,7 @@ pub(super) fn share(
     let members = state.selection.as_ref().map(|s| s.members.clone()).unwrap_or_default();
     let place = members.iter().position(|m| *m == who).unwrap_or(usize::MAX);
     if !signing.verify_share(place, &share) {
-        slash::slash(session, who, Cause::InvalidShare.of(Topic::Confirmation, attempt))?;
-        return accumulate::fail(session, Topic::Confirmation, state, who);
+        return slash::slash(session, who, Cause::InvalidShare.of(Topic::Confirmation, attempt));
     }
     match accumulate::share(session, Topic::Confirmation, state, who, share.to_vec()) {
         Some(complete) => conclude(session, &complete, &members, (&signing, pair)),

@@ -5,7 +5,7 @@
 
 use blake2::{Blake2b, Digest, digest::consts::U32};
 use coordinator_store::{Read, StoreError, Table, Transaction};
-use processor_messages::{Attempt, Genesis, ValidatorSet};
+use processor_messages::{Attempt, Genesis, Validator, ValidatorSet};
 use tributary::Kind;
 
 use super::{
@@ -106,10 +106,27 @@ pub fn pending(
 
 /// Derives a provided transaction.
 pub(crate) fn provide(step: &mut Step<'_>, genesis: Genesis, payload: &Provided) -> Result<(), StoreError> {
-    let Kind(kind) = payload.kind();
-    let ordinal = PROVIDED_COUNT.get(step.txn, &(genesis, kind))?.unwrap_or(0);
-    PROVIDED.put(step.txn, &(genesis, kind, ordinal), &payload.to_bytes());
-    PROVIDED_COUNT.put(step.txn, &(genesis, kind), &ordinal.saturating_add(1));
+    provide_bytes(step.txn, genesis, payload.kind(), payload.to_bytes())
+}
+
+/// Derives that a member is slashed, in the order of the log, so that the chain takes nothing of it any more (`SIGN-21`).
+pub(super) fn provide_slash(
+    txn: &mut dyn Transaction,
+    genesis: Genesis,
+    validator: Validator,
+) -> Result<(), StoreError> {
+    provide_bytes(txn, genesis, Kind::SLASHED, validator.0.to_vec())
+}
+
+fn provide_bytes(
+    txn: &mut dyn Transaction,
+    genesis: Genesis,
+    Kind(kind): Kind,
+    payload: Vec<u8>,
+) -> Result<(), StoreError> {
+    let ordinal = PROVIDED_COUNT.get(txn, &(genesis, kind))?.unwrap_or(0);
+    PROVIDED.put(txn, &(genesis, kind, ordinal), &payload);
+    PROVIDED_COUNT.put(txn, &(genesis, kind), &ordinal.saturating_add(1));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use processor_messages::{Attempt, Genesis, TributaryBlock, Validator};
 use tributary::chain;
 
 use super::{
-    Replicated, Session, report,
+    Replicated, Session, accumulate, own, report,
     set::{MemberIndex, SetSpec},
     topic::Topic,
 };
@@ -190,6 +190,7 @@ pub(super) fn slash(
         return Ok(());
     }
     let mut record = record(session.step.txn, session.spec.genesis, validator)?;
+    let newly_fatal = fatal && record.fatal.is_none();
     record.add(fault, block);
     RECORDS.put(session, &(session.spec.genesis, validator), &record);
     session.notice(Event::Slashed { validator, cause: fault.cause, block });
@@ -197,6 +198,13 @@ pub(super) fn slash(
         // From this step on our tributary neither keeps nor proposes what it signs (`SIGN-21`).
         chain::slash(session.step.txn, session.spec.genesis, validator);
         check_threshold(session)?;
+    }
+    if newly_fatal {
+        if fault.cause != Cause::Equivocation {
+            // Of who equivocated the chain takes nothing since the evidence.
+            own::provide_slash(session.step.txn, session.spec.genesis, validator)?;
+        }
+        accumulate::lost(session, index)?;
     }
     Ok(())
 }

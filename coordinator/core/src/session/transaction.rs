@@ -223,8 +223,8 @@ impl Provided {
     }
 }
 
-/// The queues of provided transactions.
-pub const PROVIDED_KINDS: [Kind; 6] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4), Kind(5)];
+/// The queues of provided transactions: those of [`Provided`], and who is slashed.
+pub const PROVIDED_KINDS: [Kind; 7] = [Kind(0), Kind(1), Kind(2), Kind(3), Kind(4), Kind(5), Kind::SLASHED];
 
 /// One transaction of an ordered block, as this crate reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]

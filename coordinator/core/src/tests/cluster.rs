@@ -150,6 +150,8 @@ pub(super) struct Cluster {
     provided: BTreeMap<u8, u64>,
     /// To be put into the next block, as its signer's.
     pub(super) injected: Vec<(usize, Slot, Vec<u8>)>,
+    /// Evidence against whom stands in the next block.
+    convicted: Vec<usize>,
     time: u64,
     /// The signed report which nodes submit; all the same.
     pub(super) reported: Option<SlashReport>,
@@ -451,6 +453,7 @@ impl Cluster {
             nonces: BTreeMap::new(),
             provided: BTreeMap::new(),
             injected: Vec::new(),
+            convicted: Vec::new(),
             time: 1,
             left_out: None,
             reported: None,
@@ -582,6 +585,9 @@ impl Cluster {
     fn own_transactions(&mut self) -> Vec<Ordered> {
         let genesis = self.spec().genesis;
         let mut ordered = Vec::new();
+        for index in std::mem::take(&mut self.convicted) {
+            ordered.push(Ordered::Equivocation { validator: self.nodes[index].validator() });
+        }
         for (index, slot, payload) in std::mem::take(&mut self.injected) {
             let signer = self.nodes[index].validator();
             assert!(self.take_nonce(signer, &slot), "an injected transaction has the next nonce");
@@ -742,6 +748,11 @@ impl Cluster {
         let hash = |node: &Node| node.store.read(|db| session::state_hash(db, genesis)).unwrap();
         let hashes: BTreeSet<_> = self.nodes.iter().map(hash).collect();
         assert_eq!(hashes.len(), 1, "replicated state differs");
+    }
+
+    /// Evidence against a member stands in the next block.
+    pub(super) fn convict(&mut self, index: usize) {
+        self.convicted.push(index);
     }
 
     pub(super) fn inject(&mut self, index: usize, payload: &Signed) {

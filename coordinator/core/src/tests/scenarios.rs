@@ -293,6 +293,24 @@ fn a_wrong_share_of_the_confirmation_names_its_author_at_every_node_and_the_next
 }
 
 #[test]
+fn attempts_grow_by_the_time_of_the_first_up_to_a_bound() {
+    // SIGN-9: six blocks, and at most four times as many. Two who answer are no quorum, so nothing shortens or renews them.
+    let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
+    let is_last = |n: &crate::Notice| matches!(n.event, Event::Participation { weight: 4, .. });
+    cluster.run_until(20, |c| c.nodes[0].notices.iter().any(is_last));
+    (2..4).for_each(|index| cluster.nodes[index].manner = Silent);
+    let mut began = Vec::new();
+    for turn in 0_usize..120 {
+        cluster.turn();
+        let is_start = |n: &&crate::Notice| matches!(n.event, Event::AttemptStarted { .. });
+        let attempts = cluster.nodes[0].notices.iter().filter(is_start).count();
+        began.resize(attempts, turn);
+    }
+    let lasted: Vec<usize> = began.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(lasted[..4], [12, 18, 24, 24]);
+}
+
+#[test]
 fn pieces_which_are_not_one_for_each_key_share_are_a_fatal_fault() {
     let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest, Honest, Honest, WithholdsShares]);
     cluster.run_until(60, |c| c.log.iter().any(|b| format!("{b:?}").contains("kind: Kind(0)")));

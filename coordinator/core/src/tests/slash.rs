@@ -63,9 +63,11 @@ fn ref_15_the_retiring_set_makes_and_signs_the_report_which_the_base_chain_takes
     let report = run_to_report(&mut cluster);
     assert!(report.is_empty(), "nobody did wrong");
     cluster.assert_agreement();
+    let waiting = |node: &Node| node.store.read(|db| outbox::slash_reports(db, 9)).unwrap();
+    let calls: Vec<_> = cluster.nodes.iter().flat_map(waiting).collect();
+    assert!(calls.len() >= 3, "each of the signers holds it until it is applied");
+    assert!(calls.iter().all(|call| (call.set == set()) && (call.report == report)));
     for node in &cluster.nodes {
-        let waiting = node.store.read(|db| outbox::slash_reports(db, 9)).unwrap();
-        assert!(waiting.iter().all(|call| call.set == set()));
         assert_eq!(status(node).slash_report.deadline, Some(BaseBlock(500)));
     }
     cluster.applies_reports = true;
