@@ -2,6 +2,7 @@
 //!
 //! Blocks of the base chain and of one tributary of four validators, by the real rules over a store in memory. The first
 //! argument is the number of blocks of each chain; 10,000 if there is none. The history is made first, which takes longer.
+//! It fails if the coordinator says what nobody needs any more, or if the others go on at less than half their pace meanwhile.
 
 #![allow(clippy::print_stdout, missing_docs, reason = "a bench")]
 
@@ -17,12 +18,21 @@ fn main() -> Result<(), String> {
     let (base, tributary) = (away.base_blocks, away.tributary_blocks);
     println!("made {base} blocks of the base chain and {tributary} of the tributary in {} s", made.as_secs());
     let start = Instant::now();
-    let virtual_secs = away.come_back(100_000)?;
+    let meanwhile = away.come_back(100_000)?;
     let took = start.elapsed();
     let rate = u128::from(base + tributary) * 1_000 / took.as_millis().max(1);
     println!(
-        "caught up in {} ms: {rate} blocks a second; {virtual_secs} s of virtual time",
-        took.as_millis()
+        "caught up in {} ms: {rate} blocks a second; {} s of virtual time",
+        took.as_millis(),
+        meanwhile.ms / 1_000
+    );
+    println!("the others: {:?}, and meanwhile {meanwhile:?}", away.before);
+    let stale = away.stale();
+    assert!(stale.is_empty(), "it made signing data which nobody needs any more, for batches {stale:?}");
+    assert!(
+        meanwhile.is_half_of(&away.before),
+        "the others went on at less than half their pace: {meanwhile:?} after {:?}",
+        away.before
     );
     Ok(())
 }

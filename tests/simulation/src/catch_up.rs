@@ -8,19 +8,40 @@
 
 use coordinator_core::session::{self, SetSpec};
 use coordinator_store::{Store, StoreError};
-use processor_messages::{BaseBlock, TributaryBlock};
+use processor_messages::{BaseBlock, BatchId, TributaryBlock};
 use tributary::latest_decided;
 
 use crate::{
     faults::Faults,
     run::{Options, RECOVERY_BLOCKS},
     setting::{Setting, Shape},
-    time::SECOND,
+    time::{MS, SECOND, Time},
     world::{Place, World},
 };
 
 /// The validator who is away.
 pub const AWAY: usize = 3;
+
+/// How fast the others went on over some virtual time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// Blocks of the base chain.
+    pub base: u64,
+    /// Blocks of the tributary.
+    pub tributary: u64,
+    /// In so many milliseconds.
+    pub ms: u64,
+}
+
+impl Pace {
+    /// Whether there were at least half as many blocks of each chain in a second as `before`.
+    pub fn is_half_of(&self, before: &Self) -> bool {
+        let half = |blocks: u64, then: u64| {
+            u128::from(blocks) * u128::from(before.ms) * 2 >= u128::from(then) * u128::from(self.ms)
+        };
+        half(self.base, before.base) && half(self.tributary, before.tributary)
+    }
+}
 
 /// One coordinator, away from a network which goes on.
 pub struct CatchUp {
@@ -34,6 +55,8 @@ pub struct CatchUp {
     pub tributary_blocks: u64,
     /// How many batches were executed when it left.
     pub executed: u32,
+    /// How fast the others were while it was away.
+    pub before: Pace,
     target: (BaseBlock, TributaryBlock),
 }
 
@@ -57,6 +80,7 @@ impl CatchUp {
         let left = world.heights(0, &spec).map_err(|e| e.to_string())?;
         let executed = world.executed().first().copied().unwrap_or_default();
         world.stop(Place::Coordinator(AWAY));
+        let from = world.others_at(&spec).map_err(|e| e.to_string())?;
         let mut target = left;
         for _ in 0..blocks.saturating_mul(64) {
             target = world.heights(0, &spec).map_err(|e| e.to_string())?;
@@ -70,16 +94,25 @@ impl CatchUp {
             }
         }
         let (base_blocks, tributary_blocks) = (target.0.0 - left.0.0, target.1.0 - left.1.0);
-        Ok(Self { world, spec, base_blocks, tributary_blocks, executed, target })
+        let before = world.pace_since(from, &spec).map_err(|e| e.to_string())?;
+        Ok(Self { world, spec, base_blocks, tributary_blocks, executed, before, target })
     }
 
-    /// Lets it come back, and runs until it has handled what it missed. Returns how many seconds of virtual time it took.
+    /// The batches, executed while it was away, for which it made signing data nevertheless. What was under way when it
+    /// left stands in its store, and is said.
+    pub fn stale(&self) -> Vec<BatchId> {
+        let said = self.world.oracle.stale(self.world.setting.validator(AWAY));
+        said.iter().copied().filter(|id| id.0 > self.executed.saturating_add(1)).collect()
+    }
+
+    /// Lets it come back, and runs until it has handled what it missed. Returns how fast the others were meanwhile.
     ///
     /// # Errors
     /// What the oracle saw, or that it does not catch up within `most` seconds of virtual time.
-    pub fn come_back(&mut self, most: u64) -> Result<u64, String> {
+    pub fn come_back(&mut self, most: u64) -> Result<Pace, String> {
+        let from = self.world.others_at(&self.spec).map_err(|e| e.to_string())?;
         self.world.resume(Place::Coordinator(AWAY));
-        for passed in 1..=most {
+        for _ in 0..most {
             let next = self.world.now() + SECOND;
             self.world.run(next);
             if let Some(what) = self.world.oracle.violations.first() {
@@ -87,14 +120,30 @@ impl CatchUp {
             }
             let (base, tributary) = self.world.heights(AWAY, &self.spec).map_err(|e| e.to_string())?;
             if base >= self.target.0 && tributary >= self.target.1 {
-                return Ok(passed);
+                return self.world.pace_since(from, &self.spec).map_err(|e| e.to_string());
             }
         }
         Err(format!("not there after {most} s: {:?}", self.world.heights(AWAY, &self.spec)))
     }
 }
 
+/// When, and how far the others were then.
+type Since = (Time, BaseBlock, TributaryBlock);
+
 impl World {
+    fn others_at(&self, spec: &SetSpec) -> Result<Since, StoreError> {
+        Ok((self.now(), self.finalized(), self.decided_by(0, spec)?))
+    }
+
+    fn pace_since(&self, (from, base, tributary): Since, spec: &SetSpec) -> Result<Pace, StoreError> {
+        let now = self.others_at(spec)?;
+        Ok(Pace {
+            base: now.1.0.saturating_sub(base.0),
+            tributary: now.2.0.saturating_sub(tributary.0),
+            ms: now.0.saturating_sub(from) / MS,
+        })
+    }
+
     /// A process ends, and nobody starts it.
     pub fn stop(&mut self, place: Place) {
         self.end(place);

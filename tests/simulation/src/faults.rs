@@ -251,6 +251,15 @@ impl Faults {
     /// last one does. What must hold once they are over can be seen of the rotations which are left.
     const ROTATION: [Time; 3] = [25 * SECOND, 75 * SECOND, 150 * SECOND];
 
+    /// Whether somebody honest may miss a share or a window of votes, and get points for it (`SIGN-14`): it is down or cut
+    /// off, or what it calls does not answer, or not with what there is. Late, doubled and overtaking messages and clocks
+    /// which are off explain none, as an attempt lasts ten blocks at least; nor do liars.
+    pub fn explain_points(&self) -> bool {
+        let rare = [self.loss, self.crash, self.full, self.hang, self.rpc, self.lag, self.lie, self.http];
+        let cuts = self.links > 0 && !self.cuts.is_empty();
+        self.until > 0 && (cuts || rare.iter().any(|rare| *rare > 0))
+    }
+
     /// The same number of rare faults over a longer time.
     fn over(self, until: Time) -> Self {
         let times = (until / self.until.max(1)).max(1);

@@ -53,8 +53,12 @@ impl Options {
         let index = usize::try_from(seed % shapes.len() as u64).unwrap_or_default();
         let (weights, networks) = shapes.get(index).copied().unwrap_or((&[1, 1, 1, 1], 1));
         match (self.profile, self.key_generation) {
+            (Profile::Rotation, _) if seed % 3 == 2 => Shape::rotating_weighted(networks),
             (Profile::Rotation, _) => Shape::rotating(networks),
-            // Proofs of many shares take long.
+            // Proofs of many shares take long: some, in the place of more.
+            (_, KeyGeneration::Real) if weights.len() == 4 && weights != [1; 4] => {
+                Shape::lasting(&[2, 2, 2, 1], 1)
+            }
             (_, KeyGeneration::Real) => Shape::lasting(&[1, 1, 1, 1], 1),
             _ => Shape::lasting(weights, networks),
         }

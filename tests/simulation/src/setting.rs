@@ -66,17 +66,30 @@ impl Shape {
     }
 
     /// Two rotations in a row: of each set of four, one stays and three are new; the last to join were members before.
+    /// Each has one key share.
     pub fn rotating(networks: usize) -> Self {
+        Self::rotating_with([1; 8], networks)
+    }
+
+    /// The same with two or three key shares each, ten in a set, of which nobody has a third.
+    pub fn rotating_weighted(networks: usize) -> Self {
+        Self::rotating_with([3, 2, 2, 3, 2, 2, 3, 2], networks)
+    }
+
+    /// These are the key shares of each validator while it is a member.
+    fn rotating_with(shares: [u16; 8], networks: usize) -> Self {
         let sets: [&[usize]; 3] = [&[0, 1, 2, 3], &[3, 4, 5, 6], &[6, 7, 0, 1]];
         let mut changes = Vec::new();
         for (epoch, pair) in (0_u64..).zip(sets.windows(2)) {
             let (Some(former), Some(next)) = (pair.first(), pair.last()) else { continue };
             let at = epoch * Self::EPOCH + Self::EPOCH / 4;
             let of = |validator: &usize, weight| Change { at, validator: *validator, weight };
-            changes.extend(next.iter().filter(|v| !former.contains(v)).map(|v| of(v, 1)));
+            let share = |validator: &usize| shares.get(*validator).copied().unwrap_or_default();
+            changes.extend(next.iter().filter(|v| !former.contains(v)).map(|v| of(v, share(v))));
             changes.extend(former.iter().filter(|v| !next.contains(v)).map(|v| of(v, 0)));
         }
-        let weights = vec![1, 1, 1, 1, 0, 0, 0, 0];
+        let first = |(index, share): (usize, u16)| if sets[0].contains(&index) { share } else { 0 };
+        let weights = shares.into_iter().enumerate().map(first).collect();
         Self { weights, networks, epoch_blocks: Self::EPOCH, changes }
     }
 

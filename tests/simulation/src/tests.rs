@@ -1,12 +1,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use coordinator_core::{Notice, notice::Event, session::slash::Cause};
+use processor_messages::{Slash, TributaryBlock, Validator};
+
 use crate::{
-    catch_up::{AWAY, CatchUp},
+    catch_up::CatchUp,
     faults::{Faults, Kind, Profile},
     manner::Manner,
+    oracle::Oracle,
     report::{self, TRACE_LINES},
     run::{Options, Outcome, run, run_with},
-    setting::{KeyGeneration, Shape},
+    setting::{KeyGeneration, Setting, Shape},
 };
 
 /// Seeds of each profile here; `cargo run -p simulation` runs as many as one likes.
@@ -25,6 +29,36 @@ fn without_faults_everything_completes_at_once() {
     let outcome = run_with(&default(), &Shape::lasting(&[1, 1, 1, 1], 2), Faults::none(4), 1);
     assert_holds(&outcome);
     assert!(outcome.recovery_blocks < 30, "{}", outcome.recovery_blocks);
+}
+
+/// `SIGN-14`: nobody who runs as it should has points, neither in previews nor in applied reports; nor if messages are late,
+/// and somebody lies. Whom nothing excuses, the oracle does not excuse.
+#[test]
+fn without_faults_which_explain_them_nobody_honest_has_points() {
+    let quiet = [Kind::Delay, Kind::Reordering, Kind::Duplication, Kind::Skew, Kind::TornTail, Kind::Liar];
+    for seed in 0..4 {
+        let options = Options { only: quiet.to_vec(), ..Options::of(Profile::Byzantine) };
+        assert_holds(&run(&options, seed));
+    }
+    let (honest, liar) = (Validator([1; 32]), Validator([2; 32]));
+    let setting = Setting::of(&Shape::lasting(&[1, 1, 1, 1], 1), KeyGeneration::Dealt);
+    let mut oracle = Oracle::of(setting, vec![honest]);
+    oracle.slashed(&"a report", liar, Slash::Fatal);
+    oracle.slashed(&"a report", honest, Slash::Points(0));
+    assert_eq!(oracle.violations.len(), 0);
+    for cause in [Cause::MissedShare, Cause::MissedVotes] {
+        let event = Event::Slashed { validator: honest, cause, block: TributaryBlock(1) };
+        let before = oracle.violations.len();
+        oracle.notice(liar, &Notice::of_chain(event));
+        oracle.slashed(&"a report", honest, Slash::Points(1));
+        assert_eq!(oracle.violations.len(), before + 2, "{cause:?}");
+    }
+    let before = oracle.violations.len();
+    oracle.excuse(honest);
+    oracle.slashed(&"a report", honest, Slash::Points(1));
+    assert_eq!(oracle.violations.len(), before);
+    oracle.slashed(&"a report", honest, Slash::Fatal);
+    assert_eq!(oracle.violations.len(), before + 1);
 }
 
 /// What the first run of each profile found is in `coordinator_core`'s tests by name.
@@ -50,10 +84,15 @@ fn every_rule_holds_under_crashes() {
     assert!(crashes > 50, "{crashes} crashes");
 }
 
-/// Two rotations in a row: newcomers are three of four, leavers come back; what ended is retired, archived and pruned.
+/// Two rotations in a row: newcomers are three of four, leavers come back; what ended is retired, archived and pruned. Members
+/// of the last have several key shares.
 #[test]
 fn every_rule_holds_over_two_rotations() {
-    (0..2).for_each(|seed| assert_holds(&run(&Options::of(Profile::Rotation), seed)));
+    (0..3).for_each(|seed| {
+        let outcome = run(&Options::of(Profile::Rotation), seed);
+        assert_holds(&outcome);
+        assert_eq!(outcome.weights.contains(&3), seed == 2, "seed {seed}: {:?}", outcome.weights);
+    });
 }
 
 /// `SIGN-20`: a retiring set reports, if nothing prevents it, and its report is applied before the deadline.
@@ -137,6 +176,19 @@ fn a_key_by_the_real_key_generation_follows_from_the_participations() {
     assert_holds(&outcome);
 }
 
+/// Of each profile a shape of several key shares and one of single ones.
+#[test]
+fn every_rule_holds_with_the_real_key_generation_under_faults() {
+    for profile in [Profile::Byzantine, Profile::Crash] {
+        for seed in [1, 2] {
+            let options = Options { key_generation: KeyGeneration::Real, ..Options::of(profile) };
+            let outcome = run(&options, seed);
+            assert_holds(&outcome);
+            assert_eq!(outcome.weights.contains(&2), seed == 2, "seed {seed}: {:?}", outcome.weights);
+        }
+    }
+}
+
 #[test]
 fn a_kind_of_fault_can_be_switched_off_and_be_alone() {
     let only = Options { only: vec![Kind::Crash], ..Options::of(Profile::Crash) };
@@ -153,11 +205,7 @@ fn a_kind_of_fault_can_be_switched_off_and_be_alone() {
 #[test]
 fn a_coordinator_which_was_away_catches_up_and_says_nothing_stale() {
     let mut away = CatchUp::away_for(&default(), 300).unwrap();
-    let others = away.world.decided_by(0, &away.spec).unwrap();
-    away.come_back(60).unwrap();
-    assert!(away.world.decided_by(0, &away.spec).unwrap() > others, "the others go on");
-    let validator = away.world.setting.validator(AWAY);
-    // What was under way when it left stands in its store, and is said.
-    let late = away.world.oracle.stale(validator).iter().filter(|id| id.0 > away.executed + 1).count();
-    assert_eq!(late, 0, "signing data which nobody needs any more");
+    let meanwhile = away.come_back(60).unwrap();
+    assert!(meanwhile.is_half_of(&away.before), "{meanwhile:?} after {:?}", away.before);
+    assert_eq!(away.stale(), [], "signing data which nobody needs any more");
 }

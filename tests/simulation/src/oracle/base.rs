@@ -35,16 +35,13 @@ pub(super) fn keys_set(block: &Block) -> impl Iterator<Item = (ValidatorSet, &Ke
     })
 }
 
-/// Whom a report which a block applied slashes fatally.
-pub(super) fn slashed_fatally(block: &Block) -> impl Iterator<Item = (ValidatorSet, Validator)> {
+/// Whom the reports which a block applied slash, and how.
+pub(super) fn slashed(block: &Block) -> impl Iterator<Item = (ValidatorSet, Validator, Slash)> {
     let reports = block.events.iter().filter_map(|event| match event {
         Event::SlashesReported { set, report } => Some((*set, report)),
         _ => None,
     });
-    reports.flat_map(|(set, report)| {
-        let fatal = report.iter().filter(|(_, slash)| *slash == Slash::Fatal);
-        fatal.map(move |(validator, _)| (set, *validator))
-    })
+    reports.flat_map(|(set, report)| report.iter().map(move |(validator, slash)| (set, *validator, *slash)))
 }
 
 /// Sets which a block declared.

@@ -30,11 +30,11 @@ use coordinator_core::{
     },
 };
 use processor_messages::{
-    BaseBlock, BatchId, Burn, FromProcessor, Genesis, KeyPair, Network, Session, ToProcessor, TributaryBlock,
-    Validator, ValidatorSet, base_chain, decode, key_gen,
+    BaseBlock, BatchId, Burn, FromProcessor, Genesis, KeyPair, Network, Session, Slash, ToProcessor,
+    TributaryBlock, Validator, ValidatorSet, base_chain, decode, key_gen,
     sign::{FromProcessor as Sign, SignId},
 };
-use tributary::{BlockHash, DecidedBlock, Members, Transaction, chain, wiretap};
+use tributary::{BlockHash, DecidedBlock, Kind, Members, Transaction, chain, wiretap};
 
 use crate::setting::Setting;
 
@@ -55,6 +55,8 @@ pub struct Oracle {
     pub violations: Vec<String>,
     setting: Arc<Setting>,
     honest: Vec<Validator>,
+    /// Those of the honest who may get points for what they missed.
+    excused: BTreeSet<Validator>,
     chains: BTreeMap<Genesis, Facts>,
     decided: BTreeMap<(Genesis, TributaryBlock), BlockHash>,
     states: BTreeMap<(Genesis, TributaryBlock), Hash>,
@@ -80,6 +82,7 @@ impl Oracle {
         let mut this = Self {
             violations: Vec::new(),
             honest,
+            excused: BTreeSet::new(),
             chains: BTreeMap::from([(setting.members.genesis(), base)]),
             decided: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -101,6 +104,25 @@ impl Oracle {
     pub fn violated(&mut self, what: String) {
         if self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(what);
+        }
+    }
+
+    /// Something is wrong with this validator's processes or links: it may get points for what it misses (`SIGN-14`).
+    pub fn excuse(&mut self, validator: Validator) {
+        self.excused.insert(validator);
+    }
+
+    /// Nobody honest is slashed, and nobody for whom nothing explains it has points (`SIGN-14`).
+    pub fn slashed(&mut self, who: &dyn std::fmt::Display, validator: Validator, slash: Slash) {
+        if !self.is_honest(validator) {
+            return;
+        }
+        match slash {
+            Slash::Fatal => self.violated(format!("{who} slashes the honest {validator} fatally")),
+            Slash::Points(points) if points > 0 && !self.excused.contains(&validator) => self.violated(format!(
+                "{who} has {points} points for the honest {validator}, who had no fault to miss anything for"
+            )),
+            Slash::Points(_) => {}
         }
     }
 
@@ -181,6 +203,12 @@ impl Oracle {
                         "{place} holds evidence against the honest {}",
                         evidence.validator
                     ));
+                }
+            }
+            Transaction::Provided { kind: Kind::SLASHED, payload } => {
+                let slashed = <[u8; 32]>::try_from(&*payload).map(Validator);
+                if slashed.is_ok_and(|validator| self.is_honest(validator)) || slashed.is_err() {
+                    self.violated(format!("{place} holds a slash of somebody honest, or of nobody"));
                 }
             }
             Transaction::Provided { payload, .. } => match Provided::from_bytes(&payload) {
@@ -314,10 +342,8 @@ impl Oracle {
                 self.chains.insert(spec.genesis, Facts { members, spec: Some(spec) });
             }
         }
-        for (set, validator) in base::slashed_fatally(block) {
-            if self.is_honest(validator) {
-                self.violated(format!("the report of {set} slashes the honest {validator} fatally"));
-            }
+        for (set, validator, slash) in base::slashed(block) {
+            self.slashed(&format!("the report of {set}"), validator, slash);
         }
         for (set, key_pair) in base::keys_set(block) {
             if self.generated.get(&set).is_some_and(|generated| generated != key_pair) {
@@ -384,12 +410,16 @@ impl Oracle {
         self.base.in_charge(network)
     }
 
+    /// Whether somebody honest may get points for this cause.
+    fn may_miss(&self, validator: Validator, cause: Cause) -> bool {
+        matches!(cause, Cause::MissedShare | Cause::MissedVotes) && self.excused.contains(&validator)
+    }
+
     /// What a coordinator of an honest validator decided.
     pub fn notice(&mut self, of: Validator, notice: &Notice) {
         match &notice.event {
             notice::Event::Slashed { validator, cause, .. }
-                if self.is_honest(*validator)
-                    && !matches!(cause, Cause::MissedShare | Cause::MissedVotes) =>
+                if self.is_honest(*validator) && !self.may_miss(*validator, *cause) =>
             {
                 self.violated(format!("{of} slashed the honest {validator} for {cause:?}"));
             }

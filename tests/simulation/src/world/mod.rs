@@ -158,6 +158,9 @@ impl World {
             speeds: Vec::new(),
             setting,
         };
+        if world.faults.explain_points() {
+            world.setting.keys.iter().for_each(|key| world.oracle.excuse(Validator(key.public().to_bytes())));
+        }
         world.populate();
         world.begin();
         world
@@ -424,8 +427,10 @@ impl World {
         self.schedule.after(after, What::Start(place));
     }
 
-    /// A process ends as if it lost power.
+    /// A process ends as if it lost power; what its validator misses is no surprise.
     pub(crate) fn end(&mut self, place: Place) {
+        let validator = self.setting.validator(self.validator_of(place));
+        self.oracle.excuse(validator);
         self.cut_power(place, false);
     }
 

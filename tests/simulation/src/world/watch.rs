@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use base_chain_node::pool::MAX_WAITING;
-use coordinator_core::{outbox, session};
+use coordinator_core::{
+    outbox,
+    session::{self, Life, status},
+};
 use coordinator_message_queue::{Direction, queue};
 use coordinator_store::{Store, StoreError};
-use processor_messages::{BaseBlock, Genesis, Network, TributaryBlock};
-use simulated_processor::rules::{self, MAX_LETTERS};
+use processor_messages::{BaseBlock, Genesis, Network, Slash, TributaryBlock};
+use simulated_processor::rules::{self, MAX_LETTERS, batches::WINDOW};
 use tributary::{ChainConfig, latest_decided};
 
 use super::{Place, World};
@@ -16,6 +19,10 @@ use super::{Place, World};
 const MAX_TOPICS: usize = 1_024;
 /// So many steps may wait for a disk: a driver waits for each.
 const MAX_PENDING: u64 = 4_096;
+/// The most messages which a coordinator keeps of a halted session (`COORD-24`): the core's own constant is private.
+const MAX_KEPT: u64 = 4_096;
+/// Sets which are looked at: more than there are in a run.
+const MAX_SETS: usize = 64;
 
 /// What must have happened some time after the faults ended.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +54,11 @@ impl World {
                 let pooled = self.bases[index].pooled() as u64;
                 self.oracle.bounded(|| format!("the pool of {place:?}"), pooled, MAX_WAITING as u64);
             }
-            Place::Coordinator(index) => self.watch_queues(index),
+            Place::Coordinator(index) => {
+                self.watch_queues(index);
+                self.watch_outbox(index);
+                self.watch_sets(index);
+            }
             Place::Processor(index) => {
                 let store = self.processors[index].disk.store.clone();
                 let waits =
@@ -67,6 +78,40 @@ impl World {
                 let depth = store.read(|db| queue::depth(db, network, direction)).unwrap_or_default();
                 let what = || format!("the queue {direction:?} of coordinator {index} for {network}");
                 self.oracle.bounded(what, depth.messages(), queue::MAX_MESSAGES);
+            }
+        }
+    }
+
+    /// What waits for the base chain: keys and a slash report of each live set, and of a network no more batches than its
+    /// processors make before one is executed (`PROC-11`).
+    fn watch_outbox(&mut self, index: usize) {
+        let store = self.coordinators[index].disk.store.clone();
+        let sets = self.coordinators[index].sets().unwrap_or_default().len() as u64;
+        let keys = store.read(|db| outbox::set_keys(db, MAX_SETS)).map_or(0, |keys| keys.len());
+        self.oracle.bounded(|| format!("keys of sets of coordinator {index}"), keys as u64, sets);
+        let reports = store.read(|db| outbox::slash_reports(db, MAX_SETS)).map_or(0, |reports| reports.len());
+        self.oracle.bounded(|| format!("slash reports of coordinator {index}"), reports as u64, sets);
+        for network in self.setting.networks.clone() {
+            let batches = store.read(|db| outbox::batches(db, network, usize::MAX)).map_or(0, |b| b.len());
+            let what = || format!("signed batches of coordinator {index} for {network}");
+            self.oracle.bounded(what, batches as u64, WINDOW);
+        }
+    }
+
+    /// What is kept of halted sessions, and whom a report would slash now (`SIGN-18`).
+    fn watch_sets(&mut self, index: usize) {
+        let seen = self.coordinators[index].disk.store.read(|db| {
+            let live = session::all(db, MAX_SETS)?.into_iter().filter(|record| record.life == Life::Active);
+            live.map(|record| status::read(db, &record)).collect::<Result<Vec<_>, StoreError>>()
+        });
+        for status in seen.unwrap_or_default() {
+            let what = || format!("messages of {} which coordinator {index} keeps", status.set);
+            self.oracle.bounded(what, status.kept_messages, MAX_KEPT);
+            let who = format!("the preview of {} at coordinator {index}", status.set);
+            for slashed in status.slashed {
+                let slash =
+                    if slashed.fatal.is_some() { Slash::Fatal } else { Slash::Points(slashed.points) };
+                self.oracle.slashed(&who, slashed.validator, slash);
             }
         }
     }
