@@ -77,23 +77,24 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every kind of fault that a dealer with one seat can commit, once.
+    /// Faults of a dealer with one seat, of which no two are told apart by their positions only: they violate other relations, fail
+    /// other equations, or lie in another message.
     pub const WITH_ONE_SEAT: [Self; 16] = [
         Self::WrongKey,
         Self::WrongContribution,
         Self::WrongContributionOpenedRightly,
         Self::WrongPad(1),
-        Self::PadOfAnotherSeat,
         Self::SwappedEphemeralKeys(0),
         Self::ForeignEphemeralKey(0),
         Self::ShareOffByOne(0),
         Self::FalseTape(1_500),
         Self::BlindedContribution,
-        Self::BlindingPolynomial,
-        Self::BlindedCoefficient(2),
         Self::WrongPurity(0),
         Self::TapeChangedLater,
         Self::Argument(Lie::Coefficient(0)),
+        Self::Argument(Lie::Mu),
+        Self::Argument(Lie::Product),
+        Self::FalseClaim(Claimed::Key, Relation::Denominator(0)),
         Self::FalseClaim(Claimed::SecondPad(5), Relation::Product(1)),
     ];
 }

@@ -54,8 +54,10 @@ impl<C: SigningCurve> Secret<C> {
             .expect("256 hashes are all zero with probability 2^-60000")
     }
 
-    /// A generator for the blinding of the proof's next messages: depends on all messages before them and on fresh randomness, so that
-    /// no blinding is used under two challenges, whatever the machine's randomness is worth.
+    /// A generator for the blinding of the proof's next messages: depends on all messages before them and on fresh randomness.
+    ///
+    /// So no blinding meets two statements or two tapes, whatever the machine's randomness is worth. That of a tape can meet two
+    /// arguments, if the first seed's fresh bytes repeat and the second's do not: harmless, since each argument masks it anew.
     pub(crate) fn blinding(&self, state: &[u8; 64], rng: &mut (impl RngCore + CryptoRng)) -> Blinding {
         let mut fresh = Zeroizing::new([0; 32]);
         rng.fill_bytes(&mut *fresh);

@@ -5,7 +5,10 @@
 //! ```
 //!
 //! For tests, benches and simulations: it exists with the feature `malicious` only. Each lie is told as well as it can be: everything
-//! that is sent after it follows from a transcript that has absorbed it.
+//! that is sent after it follows from a transcript that has absorbed it. [`prove_misplacing`] lies in no message: it fills parts of
+//! commitments which an honest prover leaves empty, and stays consistent.
+
+mod misplaced;
 
 use ff::Field;
 use rand_core::{CryptoRng, RngCore};
@@ -18,6 +21,8 @@ use crate::generators::Generators;
 use crate::proof::Proof;
 use crate::prove::{CommittedTape, Message, prove_altering};
 use crate::transcript::Transcript;
+
+pub use misplaced::{Misplaced, prove_misplacing};
 
 /// What a witness does not satisfy. Each number counts from zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

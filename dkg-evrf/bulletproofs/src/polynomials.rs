@@ -31,6 +31,12 @@ impl<F: SumOfProducts + Zeroize> VectorPolynomial<F> {
         Zeroizing::new(exponents.map(coefficient).collect())
     }
 
+    /// Adds a vector at an exponent, where something may stand already.
+    #[cfg(any(test, feature = "malicious"))]
+    pub(crate) fn add(&mut self, exponent: i64, vector: &[F]) {
+        self.0.push((exponent, Zeroizing::new(vector.to_vec())));
+    }
+
     /// The vector at the evaluation point.
     pub(crate) fn evaluate(&self, rows: usize, point: &Point<F>) -> Vec<F> {
         let mut sum = vec![F::ZERO; rows];

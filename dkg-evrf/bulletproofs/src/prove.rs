@@ -19,7 +19,7 @@ use crate::weights::powers;
 
 /// The vector commitments to a tape, with their blinding.
 pub struct CommittedTape<C: ProofCurve> {
-    elements: Vec<Element<C>>,
+    pub(crate) elements: Vec<Element<C>>,
     blinds: Zeroizing<Vec<C::Scalar>>,
 }
 
@@ -47,7 +47,7 @@ impl<C: ProofCurve> CommittedTape<C> {
 
 impl<C: ProofCurve> Generators<C> {
     /// `⟨left, G⟩ + ⟨right, H⟩ + blind·h`, in constant time.
-    fn commit(&self, left: &[C::Scalar], right: &[C::Scalar], blind: C::Scalar) -> Element<C> {
+    pub(crate) fn commit(&self, left: &[C::Scalar], right: &[C::Scalar], blind: C::Scalar) -> Element<C> {
         let [g, h] = &self.prepared;
         let mut sum = C::mul(&blind, &self.h);
         for (points, scalars) in [(g, left), (h, right)] {
@@ -140,8 +140,12 @@ pub fn prove<C: ProofCurve>(
     allow(dead_code, reason = "the honest prover looks at nothing")
 )]
 pub(crate) enum Message<'a, C: ProofCurve> {
+    /// The vector `S_L`, not committed to yet.
+    Blinding(&'a mut [C::Scalar]),
     /// `A_I`, `A_O`, `S_L`, `S_R`.
     Rows(&'a mut [Element<C>; 4]),
+    /// `l` and `r`, and the challenge `y`: nothing that is sent, but what all later messages follow from.
+    Polynomials { polynomials: &'a mut Polynomials<C::Scalar>, y: C::Scalar },
     /// All `T`.
     Coefficients(&'a mut [Element<C>]),
     /// `t`, `tau` and `mu`; with the challenges `y`, `z` and the power of `x` at the checked coefficient.
@@ -168,7 +172,8 @@ pub(crate) fn prove_altering<C: ProofCurve>(
     let rows = generators.rows();
     let layout = layout(circuit, rows, tape, opening_blinds)?;
     let witness = circuit.witness.as_ref().ok_or(Error::NoWitness)?;
-    let blinds = Blinds::<C>::random(rows, circuit.rows, rng);
+    let mut blinds = Blinds::<C>::random(rows, circuit.rows, rng);
+    alter(Message::Blinding(&mut blinds.left_vector));
     let mut row_commitments = commit_rows(generators, witness, &blinds, threads);
     alter(Message::Rows(&mut row_commitments));
     let [inputs, outputs, blinding_left, blinding_right] = row_commitments;
@@ -177,8 +182,9 @@ pub(crate) fn prove_altering<C: ProofCurve>(
     let y_inverses = powers(y_inverse, rows);
 
     let vectors = BlindingVectors { left: &blinds.left_vector, right: &blinds.right_vector };
-    let Polynomials { left, right, openings } =
-        Polynomials::new(circuit, witness, vectors, rows, (y, &y_inverses, z));
+    let mut polynomials = Polynomials::new(circuit, witness, vectors, rows, (y, &y_inverses, z));
+    alter(Message::Polynomials { polynomials: &mut polynomials, y });
+    let Polynomials { left, right, openings } = polynomials;
     let t = left.inner_product(&right, layout.coefficients());
     let taus = random_scalars::<C>(t.len(), rng);
     let values: Vec<_> = t.iter().zip(taus.iter()).collect();

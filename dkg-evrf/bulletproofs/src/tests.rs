@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+mod misplaced;
+
 use std::sync::Arc;
 
 use ff::Field;
@@ -491,6 +493,34 @@ fn multiscalar<C: ProofCurve>() {
 fn gbp_9_multiscalar_multiplications_agree_with_single_ones() {
     multiscalar::<Ristretto>();
     multiscalar::<Secp256k1>();
+}
+
+/// Many sums with the same scalars, over equal, opposite and neutral points.
+fn folds<C: ProofCurve>() {
+    let rng = &mut rng(22);
+    let one = C::Scalar::ONE;
+    for scalars in [vec![one], vec![one, -one], vec![C::Scalar::ZERO, one, C::random_scalar(rng), -one]] {
+        let mut points = (0..12).map(|_| C::mul(&C::random_scalar(rng), &C::generator())).collect::<Vec<_>>();
+        (points[6], points[7]) = (points[0], -points[1]);
+        for neutral in [None, Some(0), Some(11)] {
+            points.iter_mut().enumerate().filter(|(i, _)| Some(*i) == neutral).for_each(|(_, point)| {
+                *point = C::identity();
+            });
+            let len = points.len() / scalars.len();
+            let expected = (0..len).map(|i| {
+                let terms = scalars.iter().zip(points.iter().skip(i).step_by(len));
+                terms.fold(C::identity(), |sum, (scalar, point)| sum + C::mul(scalar, point))
+            });
+            assert_eq!(C::vartime_fold(&scalars, &points), expected.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// GBP-9.
+#[test]
+fn gbp_9_folds_agree_with_single_multiplications() {
+    folds::<Ristretto>();
+    folds::<Secp256k1>();
 }
 
 /// GBP-1.

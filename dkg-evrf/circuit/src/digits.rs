@@ -40,7 +40,7 @@ impl<C: DivisorCurve> Digits<C> {
     /// Represents a scalar other than zero.
     ///
     /// # Errors
-    /// [`Error::ZeroScalar`]; [`Error::NoRepresentation`] with probability below 2^-128.
+    /// [`Error::ZeroScalar`]; [`Error::NoRepresentation`] with a probability that is estimated to be below 2^-120 (rule GADGET-7).
     pub fn new(scalar: &Scalar<C>) -> Result<Self, Error> {
         if bool::from(scalar.is_zero()) {
             return Err(Error::ZeroScalar);

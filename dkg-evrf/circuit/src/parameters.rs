@@ -3,7 +3,8 @@
 use embedded_curves::{EmbeddedCurve, Embedwards25519, Secq256k1};
 
 /// A scalar k stands for the integers k + j·q with −J ≤ j < J. One of them, with few digits other than zero in balanced ternary, is
-/// used: among 2J = 512 integers one has at most [`DivisorCurve::POLES`], but for a probability below 2^-128.
+/// used. That none of the 2J = 512 integers has at most [`DivisorCurve::POLES`] has a probability below 2^-128 by an estimate, as if they
+/// were independent; rule GADGET-7 counts on 2^-120 for all that an honest prover can fail by.
 pub(crate) const HALF_REPRESENTATIONS: u32 = 256;
 
 /// How an embedded curve's claims are sized.

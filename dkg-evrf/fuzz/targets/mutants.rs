@@ -9,17 +9,19 @@ mod mutator;
 
 use std::cell::RefCell;
 
-use dkg_evrf::{Ristretto, Secp256k1};
+use dkg_evrf::{Ed25519, Ristretto, Secp256k1};
 use mutator::Target;
 
 thread_local! {
-    static TARGETS: RefCell<(Target<Ristretto>, Target<Secp256k1>)> =
-        RefCell::new((Target::new(0), Target::new(0)));
+    static TARGETS: RefCell<(Target<Ristretto>, Target<Secp256k1>, Target<Ed25519>)> =
+        RefCell::new((Target::new(0), Target::new(0), Target::new(0)));
 }
 
 libfuzzer_sys::fuzz_target!(|script: &[u8]| {
     let Some((curve, script)) = script.split_first() else { return };
-    TARGETS.with_borrow_mut(|(ristretto, secp256k1)| {
-        if curve % 2 == 0 { ristretto.scripted(script, 2) } else { secp256k1.scripted(script, 2) }
+    TARGETS.with_borrow_mut(|(ristretto, secp256k1, ed25519)| match curve % 3 {
+        0 => ristretto.scripted(script, 2),
+        1 => secp256k1.scripted(script, 2),
+        _ => ed25519.scripted(script, 2),
     });
 });

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::{Set, rng};
 use crate::curves::{Element, Scalar, SigningCurve};
 use crate::malicious::{Field, fields};
-use crate::{DecodeError, Participation, Ristretto, Secp256k1, ValidatorIndex, Work, verify_encoded};
+use crate::{
+    DecodeError, Ed25519, Participation, Ristretto, Secp256k1, ValidatorIndex, Work, verify_encoded,
+};
 
 /// Another valid encoding for a field.
 fn replacement<C: SigningCurve>(field: Field, bytes: &[u8]) -> Vec<u8> {
@@ -80,20 +82,22 @@ fn evrf_9_the_parameters_determine_the_length() {
     lengths::<Secp256k1>();
 }
 
-/// Every byte of a participation, changed, is refused: when it is decoded or when it is verified.
+/// Every byte of a participation, changed in one bit or in all, is refused: when it is decoded or when it is verified.
 fn every_byte<C: SigningCurve>() {
     let set = Set::<C>::new(&[1, 1], 2);
     let honest = set.participate(0).encode();
+    // Every bit is reached in some byte of every field.
     let altered = |at: usize| {
-        let mut bytes = honest.clone();
-        // Every bit is reached in some byte of every field.
-        bytes[at] ^= 1 << (at % 8);
-        (ValidatorIndex(0), bytes)
+        [1 << (at % 8), 0xff].map(|bits| {
+            let mut bytes = honest.clone();
+            bytes[at] ^= bits;
+            (ValidatorIndex(0), bytes)
+        })
     };
     let positions = (0..honest.len()).collect::<Vec<_>>();
-    for positions in positions.chunks(256) {
+    for positions in positions.chunks(128) {
         let mut all = vec![(ValidatorIndex(0), honest.clone())];
-        all.extend(positions.iter().map(|at| altered(*at)));
+        all.extend(positions.iter().flat_map(|at| altered(*at)));
         let verdicts = verify_encoded(&set.parameters, &all, &mut rng(4), Work::default()).unwrap();
         let valid = verdicts.iter().map(crate::Verdict::is_valid).enumerate().filter(|(_, valid)| *valid);
         let valid = valid.map(|(i, _)| i).collect::<Vec<_>>();
@@ -111,6 +115,12 @@ fn evrf_9_each_byte_of_a_participation_counts_on_ristretto() {
 #[test]
 fn evrf_9_each_byte_of_a_participation_counts_on_secp256k1() {
     every_byte::<Secp256k1>();
+}
+
+/// EVRF-9, EVRF-10.
+#[test]
+fn evrf_9_each_byte_of_a_participation_counts_on_ed25519() {
+    every_byte::<Ed25519>();
 }
 
 proptest! {

@@ -24,7 +24,10 @@ use proptest::prelude::*;
 use super::values::{bytes, element};
 use crate::{
     curves::{Base, Curve, Embedwards25519, Scalar, Secp256k1, Secq256k1},
-    field::{Element, Embedwards25519Order, Modulus, RistrettoOrder, Secp256k1FieldPrime, Secp256k1Order},
+    field::{
+        Accumulator, Element, Embedwards25519Order, Modulus, RistrettoOrder, Secp256k1FieldPrime,
+        Secp256k1Order,
+    },
     point::{Affine, Multiples, Point},
 };
 
@@ -133,6 +136,29 @@ fn inverse_and_root_agree<M: Modulus, F: TheirField>(x: Element<M>, i: F) {
     assert!(root.zip(their_root).is_none_or(|(root, their)| root == their || root == -their));
 }
 
+/// CURVE-1: sums of products, reduced once.
+fn sums_of_products_agree<M: Modulus, F: TheirField>(pairs: &[(Element<M>, Element<M>)]) {
+    let mut sum = Accumulator::default();
+    let mut their_sum = F::ZERO;
+    for (a, b) in pairs {
+        sum.add_product(a, b);
+        their_sum += theirs::<M, F>(a) * theirs::<M, F>(b);
+    }
+    assert_same(sum.reduce(), their_sum);
+}
+
+/// CURVE-1: the greatest values, also of the representation, which is 2^256 times the value: their sums need the ninth limb.
+fn greatest_sums_agree<M: Modulus, F: TheirField>() {
+    let one = Element::<M>::ONE;
+    let of_representation = Element::<M>::from_u64(2).pow_vartime([256, 0, 0, 0]).invert_vartime();
+    let greatest = [-one, -of_representation, of_representation - one, one];
+    for len in [1, 2, 15, 16, 17, 255, 256, 257, 1_000] {
+        for (a, b) in greatest.iter().flat_map(|a| greatest.iter().map(move |b| (*a, *b))) {
+            sums_of_products_agree::<M, F>(&vec![(a, b); len]);
+        }
+    }
+}
+
 /// Our point with their coordinates, which must be on the curve.
 fn our_point<C: Both>(theirs: &Group<C>) -> Point<C> {
     our_affine::<C>(theirs).map_or(Point::IDENTITY, Point::from)
@@ -192,23 +218,88 @@ fn sum_agrees<C: Both>(terms: &[(Scalar<C>, Scalar<C>)]) {
     assert_same_point(Point::multiscalar_mul_vartime(&scalars, &points), sum);
 }
 
+/// CURVE-14: many sums with the same scalars. Each point has this logarithm, or is the former one or its opposite.
+fn folds_agree<C: Both>(scalars: &[Scalar<C>], logarithms: &[(Scalar<C>, u8)]) {
+    let mut points: Vec<Group<C>> = Vec::new();
+    for (logarithm, turn) in logarithms {
+        let point = match (turn, points.last()) {
+            (0, Some(last)) => *last,
+            (1, Some(last)) => -*last,
+            _ => generator::<C>() * theirs::<_, TheirScalarOf<C>>(logarithm),
+        };
+        // The identity has no coordinates, but a sum may be it.
+        points.extend((!point.is_zero()).then_some(point));
+    }
+    let affine = points.iter().filter_map(our_affine::<C>).collect::<Vec<_>>();
+    let sums = Point::fold_vartime(scalars, &affine);
+    let len = points.len() / scalars.len().max(1);
+    assert_eq!(sums.len(), len);
+    for (i, sum) in sums.into_iter().enumerate() {
+        let terms = scalars.iter().enumerate();
+        let terms = terms.map(|(j, scalar)| points[i + j * len] * theirs::<_, TheirScalarOf<C>>(scalar));
+        assert_same_point(sum, terms.sum());
+    }
+}
+
+/// CURVE-14: pairs of equal and of opposite points, with scalars whose products cancel, add up or are zero.
+fn folds_of_edge_values_agree<C: Both>() {
+    let (zero, one) = (Scalar::<C>::ZERO, Scalar::<C>::ONE);
+    let edges = [zero, one, -one, one + one, (one + one).invert_vartime(), -Scalar::<C>::from_u64(8)];
+    // The halves of the points for two scalars are equal, or opposite.
+    let logarithms = |turn| [(one, 2), (-one, 2)].into_iter().cycle().take(6).chain([(one, turn); 6]);
+    for (a, b) in edges.iter().flat_map(|a| edges.iter().map(move |b| (*a, *b))) {
+        for turn in 0..3 {
+            let logarithms = logarithms(turn).collect::<Vec<_>>();
+            folds_agree::<C>(&[a, b], &logarithms);
+            folds_agree::<C>(&[a, b, -a, zero, a, -b], &logarithms);
+        }
+    }
+    folds_agree::<C>(&[], &[]);
+    folds_agree::<C>(&[], &[(one, 2)]);
+    folds_agree::<C>(&[one, one], &[(one, 2)]);
+}
+
 macro_rules! fields {
     ($($name:ident: $Modulus:ty, $Theirs:ty),+ $(,)?) => {$(
-        proptest! {
-            #![proptest_config(ProptestConfig::with_cases(256))]
+        mod $name {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(256))]
+                #[test]
+                fn operations_agree(
+                    a in bytes(),
+                    b in bytes(),
+                    x in element::<$Modulus>(),
+                    y in element::<$Modulus>(),
+                ) {
+                    field_agrees::<$Modulus, $Theirs>(a, b);
+                    field_agrees::<$Modulus, $Theirs>(x.to_bytes(), y.to_bytes());
+                }
+            }
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(32))]
+                #[test]
+                fn long_sums_of_products_agree(
+                    pairs in prop::collection::vec((element(), element()), 0..=1_000),
+                ) {
+                    sums_of_products_agree::<$Modulus, $Theirs>(&pairs);
+                }
+            }
+
             #[test]
-            fn $name(a in bytes(), b in bytes(), x in element::<$Modulus>(), y in element::<$Modulus>()) {
-                field_agrees::<$Modulus, $Theirs>(a, b);
-                field_agrees::<$Modulus, $Theirs>(x.to_bytes(), y.to_bytes());
+            fn sums_of_the_greatest_products_agree() {
+                greatest_sums_agree::<$Modulus, $Theirs>();
             }
         }
     )+};
 }
 fields! {
-    base_field_of_embedwards25519_agrees: RistrettoOrder, TheirBase,
-    scalar_field_of_embedwards25519_agrees: Embedwards25519Order, TheirScalar,
-    base_field_of_secq256k1_agrees: Secp256k1Order, ark_secq256k1::Fq,
-    scalar_field_of_secq256k1_agrees: Secp256k1FieldPrime, ark_secq256k1::Fr,
+    base_field_of_embedwards25519: RistrettoOrder, TheirBase,
+    scalar_field_of_embedwards25519: Embedwards25519Order, TheirScalar,
+    base_field_of_secq256k1: Secp256k1Order, ark_secq256k1::Fq,
+    scalar_field_of_secq256k1: Secp256k1FieldPrime, ark_secq256k1::Fr,
 }
 
 macro_rules! groups {
@@ -232,6 +323,19 @@ macro_rules! groups {
                 ) {
                     sum_agrees::<$Curve>(&terms);
                 }
+
+                #[test]
+                fn folds_agree_with_arkworks(
+                    scalars in prop::collection::vec(element(), 0..=9),
+                    logarithms in prop::collection::vec((element(), 0u8..6), 0..=64),
+                ) {
+                    folds_agree::<$Curve>(&scalars, &logarithms);
+                }
+            }
+
+            #[test]
+            fn folds_of_edge_values_agree_with_arkworks() {
+                folds_of_edge_values_agree::<$Curve>();
             }
 
             #[test]
