@@ -45,6 +45,17 @@ impl<S: Store> Node<S> {
         &self,
         rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error> + Send,
     ) -> Result<Option<T>, TaskError> {
+        match self.keep(rule).await? {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.failed(error).await.map(|()| None),
+        }
+    }
+
+    /// Makes the step durable, logs and wakes; or says why the rule did not.
+    async fn keep<T: Send>(
+        &self,
+        rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Result<T, Error>, TaskError> {
         let outcome = self.store.write(|txn| {
             let mut randomness = OsRng;
             let mut step = Step::new(txn, &self.identity, &mut randomness).at(now_unix_secs());
@@ -56,7 +67,26 @@ impl<S: Store> Node<S> {
                 commit.await?;
                 self.tell(&notices);
                 self.wake.all();
-                Ok(Some(value))
+                Ok(Ok(value))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// As [`Self::step`], of a rule which concerns one session alone: what it writes beyond the bound of a step would be the same at
+    /// the next try, so that halts the session too.
+    ///
+    /// # Errors
+    /// [`TaskError`].
+    pub async fn step_of<T: Send>(
+        &self,
+        set: ValidatorSet,
+        rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error> + Send,
+    ) -> Result<Option<T>, TaskError> {
+        match self.keep(rule).await? {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Store(error @ StoreError::TooLarge { .. })) => {
+                self.failed(Error::Broken { set, what: error.to_string() }).await.map(|()| None)
             }
             Err(error) => self.failed(error).await.map(|()| None),
         }

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use coordinator_base_chain::{Event, MemoryChain, ValidatorInfo};
-use coordinator_core::{base_chain, halt::Reason};
+use coordinator_core::{
+    base_chain,
+    halt::{self, Reason},
+};
 use coordinator_keys::write_key_file;
+use coordinator_store::Store;
 use processor_messages::{BaseBlock, Bytes, List, Session, Validator, ValidatorSet};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -127,6 +131,25 @@ fn pace(task: &str) -> u64 {
         "session/open" => 2,
         _ => 5,
     }
+}
+
+#[tokio::test]
+async fn a_step_of_a_session_beyond_the_bound_halts_it_and_nothing_else() {
+    // It would fail in the same way for ever; the service goes on.
+    let running =
+        Running::start(vec![Event::SetDeclared(declaration(set("bitcoin"), vec![validator(1)]))]).await;
+    let node = &running.node;
+    let too_much = node
+        .step_of(set("bitcoin"), |step| {
+            step.txn.put(b"test".to_vec(), vec![0; coordinator_store::MAX_STEP_BYTES + 1]);
+            Ok(())
+        })
+        .await;
+    assert_eq!(too_much.unwrap(), None);
+    let halted = node.store.read(|db| halt::of_session(db, set("bitcoin"))).unwrap().unwrap();
+    assert!(matches!(&halted, Reason::Internal { what } if what.contains("bound")), "{halted:?}");
+    assert!(node.store.read(|db| db.get(b"test")).unwrap().is_none());
+    running.stop().await;
 }
 
 #[tokio::test]

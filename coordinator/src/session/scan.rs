@@ -80,7 +80,7 @@ impl<S: Store> Task for Scan<S> {
         if halted.is_some() {
             return Ok(Progress::Idle);
         }
-        let applied = self.node.step(|step| session::apply(step, set, &ordered)).await?;
+        let applied = self.node.step_of(set, |step| session::apply(step, set, &ordered)).await?;
         Ok(if applied == Some(Applied::Done) { Progress::Done } else { Progress::Idle })
     }
 }

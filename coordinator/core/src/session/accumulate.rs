@@ -36,8 +36,12 @@ const BODIES: Replicated<(Genesis, Topic, At, MemberIndex), Vec<u8>> = Replicate
 const DUE: Table<(Genesis, TributaryBlock, Topic), ()> = Table::new("session/due");
 /// The topics which are not closed; follows from [`TOPICS`], so not absorbed again.
 const OPEN: Table<(Genesis, Topic), ()> = Table::new("session/open");
-/// Due topics read at a time.
-const MAX_DUE: usize = 256;
+/// Members who were fatally slashed, and the open topic from which on their selections are still to be looked at.
+const LOST: Replicated<(Genesis, MemberIndex), Option<Topic>> = Replicated::new("session/lost");
+/// Topics which a block ends because their time is over, and as many again which it looks at because a member was slashed. What is
+/// left waits for the next block, so that a step is bounded however many topics are due: of the largest set, each deletes some
+/// 20 KiB of signing data.
+pub(crate) const MAX_ENDED: usize = 64;
 /// The grace in which those in good standing may make the doubted unnecessary is this part of an attempt.
 const GRACES_IN_AN_ATTEMPT: u64 = 10;
 
@@ -316,15 +320,33 @@ pub(super) fn fail(
 }
 
 /// A member was fatally slashed, so what it sends counts no more: no attempt can succeed in which it is selected and has not
-/// shared yet (`SIGN-8`).
-pub(super) fn lost(session: &mut Session<'_, '_>, who: MemberIndex) -> Result<(), Error> {
-    let waits = |selection: &Selection| {
-        selection.members.contains(&who) && !selection.shared.contains(&who) && !selection.spoiled
-    };
-    // Open topics are bounded by what the sets' members agreed on, and nobody is fatally slashed twice.
-    for (topic, state) in open_topics(session.step.txn, session.genesis(), usize::MAX)? {
-        if state.selection.as_ref().is_some_and(waits) {
-            fail(session, topic, state, who)?;
+/// shared yet. From the end of this block on [`end_lost`] ends them.
+pub(super) fn lost(session: &mut Session<'_, '_>, who: MemberIndex) {
+    LOST.put(session, &(session.genesis(), who), &None);
+}
+
+/// Lets the attempts end with this block which wait for a share of somebody fatally slashed, after looking at [`MAX_ENDED`]
+/// topics in the next block (`SIGN-8`).
+pub(super) fn end_lost(session: &mut Session<'_, '_>) -> Result<(), Error> {
+    let genesis = session.genesis();
+    let mut room = MAX_ENDED;
+    for ((_, who), from) in LOST.scan(session.step.txn, &genesis, session.spec.count())? {
+        let from = from.map(|topic| (genesis, topic));
+        let mut open = OPEN.scan(session.step.txn, &genesis, from.as_ref(), room.saturating_add(1))?;
+        let next = (open.len() > room).then(|| open.pop()).flatten();
+        room = room.saturating_sub(open.len());
+        for ((_, topic), ()) in open {
+            let waits = |selection: &Selection| {
+                selection.members.contains(&who) && !selection.shared.contains(&who) && !selection.spoiled
+            };
+            let state = TOPICS.get(session.step.txn, &(genesis, topic))?;
+            if let Some(state) = state.filter(|state| state.selection.as_ref().is_some_and(waits)) {
+                fail(session, topic, state, who)?;
+            }
+        }
+        match next {
+            Some(((_, topic), ())) => LOST.put(session, &(genesis, who), &Some(topic)),
+            None => LOST.delete(session, &(genesis, who)),
         }
     }
     Ok(())
@@ -338,35 +360,32 @@ pub(super) enum Due {
     Selected(Topic, TopicState),
 }
 
-/// Goes on with the topics which are due at the end of this block: selects, or starts the next attempt.
+/// Goes on with topics which are due at the end of this block, or were before and found no room: selects, or starts the next
+/// attempt.
 pub(super) fn take_due(session: &mut Session<'_, '_>) -> Result<Vec<Due>, Error> {
     let mut taken = Vec::new();
-    loop {
-        let scope = (session.genesis(), session.block);
-        let due = DUE.scan(session.step.txn, &scope, None, MAX_DUE)?;
-        if due.is_empty() {
-            return Ok(taken);
-        }
-        for (key, ()) in due {
-            DUE.delete(session.step.txn, &key);
-            let (_, _, topic) = key;
-            let state = self::topic(session.step.txn, session.genesis(), topic)?;
-            let Some(mut state) = state.filter(|s| !s.closed) else { continue };
-            if select_any(session, &mut state)? {
-                reschedule(session, topic, &mut state);
-                put(session, topic, &state);
-                notice_selection(session, topic, &state);
-                taken.push(Due::Selected(topic, state));
-            } else if state.selection.is_none() && (state.ends > Some(session.block)) {
-                // Who would have done is fatally slashed since; the attempt goes on.
-                let ends = state.ends;
-                schedule(session, topic, &mut state, ends);
-                put(session, topic, &state);
-            } else {
-                taken.push(Due::Attempt(topic, next_attempt(session, topic, state)?));
-            }
+    let due = DUE.scan(session.step.txn, &session.genesis(), None, MAX_ENDED)?;
+    let now = session.block;
+    for (key, ()) in due.into_iter().filter(|((_, block, _), ())| *block <= now) {
+        DUE.delete(session.step.txn, &key);
+        let (_, _, topic) = key;
+        let state = self::topic(session.step.txn, session.genesis(), topic)?;
+        let Some(mut state) = state.filter(|s| !s.closed) else { continue };
+        if select_any(session, &mut state)? {
+            reschedule(session, topic, &mut state);
+            put(session, topic, &state);
+            notice_selection(session, topic, &state);
+            taken.push(Due::Selected(topic, state));
+        } else if state.selection.is_none() && (state.ends > Some(session.block)) {
+            // Who would have done is fatally slashed since; the attempt goes on.
+            let ends = state.ends;
+            schedule(session, topic, &mut state, ends);
+            put(session, topic, &state);
+        } else {
+            taken.push(Due::Attempt(topic, next_attempt(session, topic, state)?));
         }
     }
+    Ok(taken)
 }
 
 /// Selects among everybody, about whichever subject has the weight: at most one has.
@@ -451,13 +470,14 @@ fn schedule(
 
 /// Whether any attempt is scheduled by height.
 pub(super) fn is_scheduled(db: &(impl Read + ?Sized), genesis: Genesis) -> Result<bool, StoreError> {
-    Ok(!DUE.scan(db, &genesis, None, 1)?.is_empty())
+    Ok(!DUE.scan(db, &genesis, None, 1)?.is_empty() || !LOST.scan(db, &genesis, 1)?.is_empty())
 }
 
 /// Forgets everything of an ended set; true when nothing is left.
 pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
     let mut done = TOPICS.prune(txn, &genesis, limit)?;
     done &= BODIES.prune(txn, &genesis, limit)?;
+    done &= LOST.prune(txn, &genesis, limit)?;
     done &= DUE.clear(txn, &genesis, limit)? < limit;
     done &= OPEN.clear(txn, &genesis, limit)? < limit;
     Ok(done)

@@ -103,6 +103,7 @@ fn apply_next(step: &mut Step<'_>, spec: &SetSpec, block: &OrderedBlock) -> Resu
             }
         }
     }
+    accumulate::end_lost(&mut session)?;
     for due in accumulate::take_due(&mut session)? {
         match due {
             Due::Attempt(topic, attempt) => start_attempt(&mut session, topic, attempt)?,

@@ -13,7 +13,7 @@
 //! for this coordinator alone (messages to its processor, transactions of its own) is written to plain
 //! tables and never read by a replicated rule.
 
-mod accumulate;
+pub(crate) mod accumulate;
 mod apply;
 pub mod archive;
 pub mod confirmation;

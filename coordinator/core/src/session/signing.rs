@@ -292,7 +292,6 @@ pub(super) fn invalid(
     if (reaches(&voters) && !reaches(&before)) || mutated!(BlameOnOneVote) {
         slash::slash(session, culprit, Cause::InvalidSigningData.of(topic, attempt))?;
     }
-    let Some(state) = accumulate::topic(session.step.txn, session.genesis(), topic)? else { return Ok(()) };
     let selected = state.selection.as_ref().is_some_and(|s| s.members.contains(&culprit));
     let current = (attempt == state.attempt) && selected && !state.closed;
     if current && spec.includes_honest(voters.iter().copied()) && !state.failed.contains(&culprit) {

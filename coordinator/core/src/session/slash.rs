@@ -204,7 +204,7 @@ pub(super) fn slash(
             // Of who equivocated the chain takes nothing since the evidence.
             own::provide_slash(session.step.txn, session.spec.genesis, validator)?;
         }
-        accumulate::lost(session, index)?;
+        accumulate::lost(session, index);
     }
     Ok(())
 }

@@ -1,15 +1,21 @@
 //! An attempt ends as soon as a member whose share it needs is fatally slashed, whatever for.
 
-use processor_messages::{Attempt, BatchId, List, SigningPiece, Validator, sign::SigningId};
+use coordinator_store::Store;
+use processor_messages::{
+    Attempt, BaseBlock, BatchId, List, SigningPiece, TransactionId, TributaryBlock, Validator,
+    sign::SigningId,
+};
 
-use super::cluster::{Cluster, Manner::*, status};
+use super::cluster::{Cluster, Manner::*, Node, set, status};
 use crate::{
     notice::Event,
     session::{
+        self,
+        accumulate::MAX_ENDED,
         slash::Cause,
         status::Stage,
         topic::Topic,
-        transaction::{Ordered, Round, Signed},
+        transaction::{Ordered, OrderedBlock, Provided, Round, Signed},
     },
 };
 use tributary::Kind;
@@ -115,4 +121,67 @@ fn a_fatal_slash_is_provided_once_by_all_unless_the_chain_has_the_evidence() {
     (0..3).for_each(|_| cluster.turn());
     assert_eq!(barred(&cluster), [validator.0.to_vec()]);
     cluster.assert_agreement();
+}
+
+/// One node of four, no matter which, and 100 topics of which each has selected members 0, 1 and 2. Returns the number of its last
+/// block.
+fn many_selected() -> (Node, u64) {
+    let mut cluster = Cluster::new(&[1; 4], &[Honest; 4]);
+    let genesis = cluster.spec().genesis;
+    let members: Vec<Validator> = (0..3).map(|index| cluster.nodes[index].validator()).collect();
+    let mut node = cluster.nodes.remove(3);
+    assert!(node.store.read(|db| session::state_hash(db, genesis)).is_ok());
+    let ids: Vec<TransactionId> = (0..100).map(|n| TransactionId([n; 32])).collect();
+    let opening = Provided::BaseBlock { block: BaseBlock(1), transactions: List::new(ids.clone()).unwrap() };
+    let mut transactions = vec![Ordered::Provided { kind: opening.kind(), payload: opening.to_bytes() }];
+    for (id, signer) in ids.iter().flat_map(|id| members.iter().map(move |signer| (*id, *signer))) {
+        let pieces = List::new(vec![SigningPiece::default()]).unwrap();
+        let (id, attempt, round) = (SigningId::Transaction(id), Attempt(0), Round::Preprocess);
+        let payload = Signed::SigningData { id, attempt, round, pieces };
+        transactions.push(Ordered::Signed { signer, slot: payload.slot(), payload: payload.to_bytes() });
+    }
+    apply(&mut node, 1, transactions);
+    assert_eq!(count(&node, |event| matches!(event, Event::Selected { .. })), 100);
+    (node, 1)
+}
+
+fn apply(node: &mut Node, number: u64, transactions: Vec<Ordered>) {
+    let block = OrderedBlock { number: TributaryBlock(number), transactions, ..OrderedBlock::default() };
+    assert_eq!(node.step(|step| session::apply(step, set(), &block)).unwrap(), session::Applied::Done);
+}
+
+fn count(node: &Node, is: impl Fn(&Event) -> bool) -> usize {
+    node.notices.iter().filter(|notice| is(&notice.event)).count()
+}
+
+fn further_attempts(node: &Node) -> usize {
+    count(node, |event| matches!(event, Event::AttemptStarted { .. }))
+}
+
+#[test]
+fn a_slash_for_which_many_topics_wait_ends_so_many_with_each_block() {
+    // SIGN-8: a step has a bound, and the next blocks go on.
+    let (mut node, last) = many_selected();
+    let culprit = Cluster::new(&[1; 4], &[Honest; 4]).nodes[0].validator();
+    apply(&mut node, last + 1, vec![Ordered::Equivocation { validator: culprit }]);
+    assert_eq!(further_attempts(&node), MAX_ENDED);
+    apply(&mut node, last + 2, Vec::new());
+    assert_eq!(further_attempts(&node), 100);
+    apply(&mut node, last + 3, Vec::new());
+    assert_eq!(further_attempts(&node), 100, "each once");
+}
+
+#[test]
+fn attempts_which_are_over_together_end_so_many_with_each_block() {
+    // SIGN-9.
+    let (mut node, last) = many_selected();
+    let attempt_blocks = 6;
+    for number in last + 1..last + attempt_blocks {
+        apply(&mut node, number, Vec::new());
+    }
+    assert_eq!(further_attempts(&node), 0);
+    apply(&mut node, last + attempt_blocks, Vec::new());
+    assert_eq!(further_attempts(&node), MAX_ENDED);
+    apply(&mut node, last + attempt_blocks + 1, Vec::new());
+    assert_eq!(further_attempts(&node), 100);
 }
