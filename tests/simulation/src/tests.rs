@@ -84,6 +84,14 @@ fn every_rule_holds_under_crashes() {
     assert!(crashes > 50, "{crashes} crashes");
 }
 
+/// An equivocator's own base-chain node hears what was signed with its key besides, and halts itself: the others go on.
+#[test]
+fn a_liar_whose_node_halts_itself_violates_nothing() {
+    for seed in [629, 989] {
+        assert_holds(&run(&Options::of(Profile::Crash), seed));
+    }
+}
+
 /// Two rotations in a row: newcomers are three of four, leavers come back; what ended is retired, archived and pruned. Members
 /// of the last have several key shares.
 #[test]

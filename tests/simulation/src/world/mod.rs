@@ -371,8 +371,12 @@ impl World {
     fn failed(&mut self, place: Place, what: &str) {
         if self.disk(place).has_failed() {
             self.lose_power(place);
-        } else {
+        } else if self.is_honest(place) {
             self.oracle.violated(format!("{place:?} {what}"));
+        } else {
+            // A node rightly signs nothing more once it hears a vote of its own key that it did not make.
+            self.trace(|now| format!("{now}  the liar's {place:?} {what}"));
+            self.cut_power(place, false);
         }
     }
 
