@@ -345,6 +345,25 @@ fn verifying(members: u16) -> (Cluster, Job) {
     (cluster, job)
 }
 
+/// `PROC-20`: what was verified as it arrived is not verified again, so that at the close the last arrivals alone remain.
+#[test]
+fn a_later_block_leaves_its_own_participations_to_verify_and_no_others() {
+    let mut cluster = Cluster::new(&[1; 8]);
+    cluster.declare();
+    cluster.work(0);
+    drop(cluster.letters(0));
+    let of = |member: u16| (validator(member.into()), dealt::participation(member));
+    let remaining =
+        |cluster: &Cluster| cluster.nodes[0].processor.next_job().unwrap().unwrap().work.participations();
+    for (members, new) in [(0..3, 3), (3..5, 2), (5..8, 3)] {
+        assert_eq!(cluster.generated(0), None);
+        cluster.block(members.map(of).collect());
+        assert_eq!(remaining(&cluster), new);
+        cluster.work(0);
+    }
+    assert!(cluster.generated(0).is_some());
+}
+
 /// `PROC-20`.
 #[test]
 fn a_verification_which_was_ended_decides_nothing_and_completes_when_done_again() {
