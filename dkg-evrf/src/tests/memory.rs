@@ -98,7 +98,9 @@ fn found(needles: &[Vec<u8>]) -> Vec<usize> {
         let (mut at, end) = (u64::from_str_radix(start, 16).unwrap(), u64::from_str_radix(end, 16).unwrap());
         while at < end {
             memory.seek(SeekFrom::Start(at)).unwrap();
-            let Ok(len) = memory.read(&mut buffer) else { break };
+            // Not into the next line's region, where it would be found again.
+            let most = usize::try_from(end - at).unwrap().min(buffer.len());
+            let Ok(len) = memory.read(&mut buffer[..most]) else { break };
             if len < 32 {
                 break;
             }
