@@ -135,7 +135,7 @@ fn pace(task: &str) -> u64 {
 
 #[tokio::test]
 async fn a_step_of_a_session_beyond_the_bound_halts_it_and_nothing_else() {
-    // It would fail in the same way for ever; the service goes on.
+    // COORD-9: it would fail in the same way for ever; the service goes on.
     let running =
         Running::start(vec![Event::SetDeclared(declaration(set("bitcoin"), vec![validator(1)]))]).await;
     let node = &running.node;

@@ -325,8 +325,8 @@ pub(super) fn lost(session: &mut Session<'_, '_>, who: MemberIndex) {
     LOST.put(session, &(session.genesis(), who), &None);
 }
 
-/// Lets the attempts end with this block which wait for a share of somebody fatally slashed, after looking at [`MAX_ENDED`]
-/// topics in the next block (`SIGN-8`).
+/// Lets attempts end with this block which wait for a share of somebody fatally slashed. Looks at [`MAX_ENDED`] topics; at the others
+/// in the next blocks (`SIGN-8`).
 pub(super) fn end_lost(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let genesis = session.genesis();
     let mut room = MAX_ENDED;
