@@ -8,19 +8,31 @@
 //! One network, one key share each; a base-chain node, a coordinator and a processor for each validator, all on this
 //! machine. Stages are read from the base chain and from the first coordinator's status; times are from the moment at
 //! which the observer sees the declaration. How long a processor took from the last participation to the key pair is read
-//! from the times in its log. Processor time and memory are what the system says of each process when
-//! the keys are on the base chain; bytes between coordinators are what the first one's status says. It prints a table for BENCHMARKS.md.
+//! from the times in its log. Bytes between coordinators are what the first one's status says.
+//!
+//! Processor time and memory are what the system says of each process. Processor time counts from the last look at
+//! which no node had the declaration, to the look at which the keys are on the base chain: all that the processes do
+//! between, answering the observer included. Cryptography is of it what the processors say in their logs that their
+//! participations, verifications and recoveries took of their threads' processor time; what a processor had not completed
+//! by then is not in it. All else is coordination. It prints two tables for BENCHMARKS.md.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a bench")]
 
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use orchestration::{layout::Service, observe::Observer, plan::Plan, summary::Stage, testnet::Testnet};
+use orchestration::{
+    layout::Service,
+    observe::Observer,
+    plan::Plan,
+    processor_log::{Cryptography, closing},
+    summary::Stage,
+    testnet::Testnet,
+};
 
 /// The system counts processor time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -32,20 +44,24 @@ const PATIENCE: Duration = Duration::from_mins(15);
 const STAGES: [&str; 4] = ["generating", "confirmation_nonces", "confirmation_shares", "publishing"];
 
 /// What the processes of one role used together.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Usage {
-    processes: u32,
     seconds: f64,
     largest_mib: f64,
 }
+
+type UsageByRole = BTreeMap<&'static str, Usage>;
 
 struct Row {
     validators: usize,
     block_time: Duration,
     stages: BTreeMap<&'static str, f64>,
-    /// Of each processor, from the last participation to the key pair, in seconds, in order.
-    closings: Vec<f64>,
-    usage: BTreeMap<&'static str, Usage>,
+    /// Of each processor, from the last participation to the key pair, in order.
+    closings: Vec<Duration>,
+    /// Of all processors.
+    cryptography: Cryptography,
+    /// Processor time is since the declaration.
+    usage: UsageByRole,
     /// Of the first coordinator, to and from the others' coordinators.
     peers_mib: f64,
     loopback_mib: f64,
@@ -55,7 +71,9 @@ fn main() {
     let asked: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let sizes = if asked.is_empty() { vec![4, 7, 16] } else { asked };
     let rows: Vec<Row> = sizes.into_iter().map(measure).collect();
-    print(&rows);
+    print_stages(&rows);
+    println!();
+    print_processor_time(&rows);
 }
 
 /// The base chain's pace: all nodes of a size must keep it on one machine.
@@ -72,22 +90,47 @@ fn measure(validators: usize) -> Row {
     let mut observer = Observer::new(&testnet.manifest).unwrap();
     let bytes = loopback_bytes();
     testnet.start_all(&[]).unwrap();
+    let (stages, before) = runtime.block_on(observe(&mut testnet, &mut observer));
+    let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
+    // Before the usage, which is to hold what they tell.
+    let logs = processors_logs(&testnet);
+    let usage = used_since(usage(&testnet), &before);
+    let peers_mib = runtime.block_on(observer.raw_status(0)).map_or(f64::NAN, |status| peers_mib(&status));
+    testnet.stop();
+    let mut closings: Vec<Duration> = logs.iter().filter_map(|log| closing(log)).collect();
+    closings.sort_unstable();
+    Row {
+        validators,
+        block_time,
+        stages,
+        closings,
+        cryptography: cryptography(&logs),
+        usage,
+        peers_mib,
+        loopback_mib,
+    }
+}
+
+/// Until the keys are on the base chain: the stages in seconds, and what was used before the declaration.
+async fn observe(
+    testnet: &mut Testnet,
+    observer: &mut Observer,
+) -> (BTreeMap<&'static str, f64>, UsageByRole) {
     let begin = Instant::now();
-    let mut declared = None;
     let mut stages = BTreeMap::new();
+    let mut before = UsageByRole::new();
     loop {
-        assert!(begin.elapsed() < PATIENCE, "{validators} validators: no keys within {PATIENCE:?}");
+        assert!(begin.elapsed() < PATIENCE, "no keys within {PATIENCE:?}");
         let ended = testnet.take_ended();
         assert!(ended.is_empty(), "processes ended unasked: {ended:#?}");
+        let used = usage(testnet);
         let now = testnet.running_for();
-        runtime.block_on(observer.poll_first(now));
+        observer.poll_first(now).await;
         for line in observer.take_lines() {
             eprintln!("{:>6.1} s  {line}", now.as_secs_f64());
         }
-        let Some(progress) = observer.networks.values().next() else { continue };
-        let reached = |stage| progress.reached.get(&stage).copied();
-        declared = declared.or(reached(Stage::Declared));
-        if let Some(declared) = declared {
+        let reached = |stage| observer.networks.values().next()?.reached.get(&stage).copied();
+        if let Some(declared) = reached(Stage::Declared) {
             let since = |at: Duration| at.saturating_sub(declared).as_secs_f64();
             if let Some(at) = reached(Stage::Participations) {
                 stages.entry("participations").or_insert(since(at));
@@ -99,41 +142,30 @@ fn measure(validators: usize) -> Row {
             }
             if let Some(at) = reached(Stage::KeysSet) {
                 stages.insert("keys_set", since(at));
-                break;
+                return (stages, before);
             }
+        } else {
+            // Taken before a look at which no node had the declaration.
+            before = used;
         }
-        runtime.block_on(async { tokio::time::sleep(LOOK_INTERVAL).await });
+        tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
-    let usage = usage(&testnet);
-    let peers_mib = runtime.block_on(observer.raw_status(0)).map_or(f64::NAN, |status| peers_mib(&status));
-    let closings = closings(&testnet, validators);
-    testnet.stop();
-    Row { validators, block_time, stages, closings, usage, peers_mib, loopback_mib }
 }
 
-fn closings(testnet: &Testnet, validators: usize) -> Vec<f64> {
+fn processors_logs(testnet: &Testnet) -> Vec<String> {
     let network = *testnet.manifest.networks.first().unwrap();
     let log = |validator| testnet.layout.log(validator, Service::Processor(network));
-    let mut closings: Vec<f64> = (0..validators).filter_map(|validator| closing(&log(validator))).collect();
-    closings.sort_unstable_by(f64::total_cmp);
-    closings
+    (0..testnet.manifest.validators.len())
+        .map(|validator| fs::read_to_string(log(validator)).unwrap())
+        .collect()
 }
 
-/// From the last participation that a processor was handed to its key pair, by its log; `None` without a key pair.
-fn closing(log: &Path) -> Option<f64> {
-    let text = fs::read_to_string(log).ok()?;
-    let generated = text.lines().position(|line| line.contains("stage=\"key_generated\""))?;
-    let before = text.lines().take(generated);
-    let last = before.filter(|line| line.contains("stage=\"participation\"")).last()?;
-    let seconds = second_of_day(text.lines().nth(generated)?)? - second_of_day(last)?;
-    Some(seconds.rem_euclid(86_400.0))
-}
-
-/// Of a line which begins as `2026-11-29T18:23:11.960015Z`.
-fn second_of_day(line: &str) -> Option<f64> {
-    let time = line.split_whitespace().next()?.split_once('T')?.1.trim_end_matches('Z');
-    time.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))
+/// Of all processors. Keys on the base chain are confirmed by the processors of t at least, whose logs tell of a recovery.
+fn cryptography(logs: &[String]) -> Cryptography {
+    let each: Vec<_> = logs.iter().map(|log| Cryptography::of_log(log)).collect();
+    let recovered = each.iter().filter(|cryptography| !cryptography.recover.is_zero()).count();
+    assert!(recovered > logs.len() * 2 / 3, "{recovered} logs of {} tell of a recovery", logs.len());
+    each.into_iter().sum()
 }
 
 /// What went over the loopback interface since the machine started, in bytes.
@@ -150,15 +182,22 @@ fn peers_mib(status: &serde_json::Value) -> f64 {
     (count("bytes_in") + count("bytes_out")) / f64::from(1 << 20)
 }
 
-fn usage(testnet: &Testnet) -> BTreeMap<&'static str, Usage> {
-    let mut by_role: BTreeMap<&'static str, Usage> = BTreeMap::new();
+fn usage(testnet: &Testnet) -> UsageByRole {
+    let mut by_role = UsageByRole::new();
     for (role, id) in testnet.running() {
         let usage = by_role.entry(role).or_default();
-        usage.processes += 1;
         usage.seconds += processor_seconds(id);
         usage.largest_mib = usage.largest_mib.max(peak_mib(id));
     }
     by_role
+}
+
+/// Without the processor time which was used before.
+fn used_since(mut usage: UsageByRole, before: &UsageByRole) -> UsageByRole {
+    for (role, usage) in &mut usage {
+        usage.seconds -= before.get(role).map_or(0.0, |before| before.seconds);
+    }
+    usage
 }
 
 /// User and system time of a process.
@@ -177,33 +216,56 @@ fn peak_mib(id: u32) -> f64 {
     kib.unwrap_or(0.0) / 1024.0
 }
 
-fn print(rows: &[Row]) {
+fn print_stages(rows: &[Row]) {
     println!(
         "| Validators | Block time | Participations of t | Confirmation nonces | Confirmation shares | Keys on chain | \
-         Last participation to key pair, median and slowest processor | CPU of processors | of coordinators | of base-chain nodes | Peak of one coordinator | To and from other coordinators, each | Loopback, each validator |"
+         Last participation to key pair, median and slowest processor | Peak of one coordinator | To and from other coordinators, each | Loopback, each validator |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for row in rows {
         let stage = |name| row.stages.get(name).map_or("-".to_owned(), |at| format!("{at:.1} s"));
-        let cpu = |role| row.usage.get(role).map_or(0.0, |usage| usage.seconds);
+        let closing = |closing: Option<&Duration>| closing.map_or(f64::NAN, Duration::as_secs_f64);
         let peak = row.usage.get("coordinator").map_or(0.0, |usage| usage.largest_mib);
         let validators = u32::try_from(row.validators).unwrap();
         println!(
-            "| {} | {:?} | {} | {} | {} | {} | {:.2} s, {:.2} s | {:.1} s | {:.1} s | {:.1} s | {:.0} MiB | {:.1} MiB | {:.1} MiB |",
+            "| {} | {:?} | {} | {} | {} | {} | {:.2} s, {:.2} s | {:.0} MiB | {:.1} MiB | {:.1} MiB |",
             row.validators,
             row.block_time,
             stage("participations"),
             stage("confirmation_nonces"),
             stage("confirmation_shares"),
             stage("keys_set"),
-            row.closings.get(row.closings.len() / 2).copied().unwrap_or(f64::NAN),
-            row.closings.last().copied().unwrap_or(f64::NAN),
-            cpu("processor"),
-            cpu("coordinator"),
-            cpu("base-chain"),
+            closing(row.closings.get(row.closings.len() / 2)),
+            closing(row.closings.last()),
             peak,
             row.peers_mib,
             row.loopback_mib / f64::from(validators),
+        );
+    }
+}
+
+fn print_processor_time(rows: &[Row]) {
+    println!(
+        "| Validators | CPU, all | of processors | of coordinators | of base-chain nodes | Cryptography | participating | verifying | \
+         recovering | Cryptography of all | for each second of coordination |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for row in rows {
+        let cpu = |role| row.usage.get(role).map_or(0.0, |usage| usage.seconds);
+        let all: f64 = row.usage.values().map(|usage| usage.seconds).sum();
+        let Cryptography { participate, verify, recover } = row.cryptography;
+        let cryptography = row.cryptography.total().as_secs_f64();
+        println!(
+            "| {} | {all:.2} s | {:.2} s | {:.2} s | {:.2} s | {cryptography:.2} s | {:.2} s | {:.2} s | {:.2} s | {:.0} % | {:.2} s |",
+            row.validators,
+            cpu("processor"),
+            cpu("coordinator"),
+            cpu("base-chain"),
+            participate.as_secs_f64(),
+            verify.as_secs_f64(),
+            recover.as_secs_f64(),
+            100.0 * cryptography / all,
+            cryptography / (all - cryptography),
         );
     }
 }

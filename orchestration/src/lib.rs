@@ -22,6 +22,7 @@ pub mod observe;
 pub mod plan;
 pub mod ports;
 pub mod process;
+pub mod processor_log;
 pub mod summary;
 pub mod testnet;
 

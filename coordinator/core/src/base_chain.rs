@@ -87,7 +87,7 @@ pub fn follow(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
 
 /// As [`follow`], of a block which may be acted on.
 pub(crate) fn apply(step: &mut Step<'_>, block: &Block) -> Result<Handled, Error> {
-    let Step { txn, me, randomness, now_unix_secs, notices } = step;
+    let Step { txn, me, randomness, now_unix_secs, notices, .. } = step;
     let advance = CURSOR.advance(*txn, &(), (block.number(), block), |txn, block| {
         let mut inner = Step::new(txn, me, *randomness).at(*now_unix_secs);
         apply_next(&mut inner, block)?;

@@ -1,7 +1,7 @@
 //! What every rule is given: the transaction, and who we are; what time it is for records alone.
 
 use coordinator_keys::SecretKey;
-use coordinator_store::Transaction;
+use coordinator_store::{MAX_STEP_BYTES, Transaction};
 use processor_messages::{ChainGenesis, Network, Validator};
 use rand_core::{CryptoRng, RngCore};
 
@@ -40,18 +40,29 @@ pub struct Step<'a> {
     pub now_unix_secs: u64,
     /// What was decided, for the log: never read by a rule.
     pub notices: Vec<Notice>,
+    /// Bytes of keys and values after which a tributary's block is applied further in another step (`SIGN-26`).
+    pub part_bytes: usize,
 }
+
+/// A quarter of what a step may write: what the last operation adds is far below the rest.
+const PART_BYTES: usize = MAX_STEP_BYTES / 4;
 
 impl<'a> Step<'a> {
     /// Begins a step.
     pub fn new(txn: &'a mut dyn Transaction, me: &'a Identity, randomness: &'a mut dyn Randomness) -> Self {
-        Self { txn, me, randomness, now_unix_secs: 0, notices: Vec::new() }
+        Self { txn, me, randomness, now_unix_secs: 0, notices: Vec::new(), part_bytes: PART_BYTES }
     }
 
     /// The same step at this time.
     #[must_use]
     pub fn at(self, now_unix_secs: u64) -> Self {
         Self { now_unix_secs, ..self }
+    }
+
+    /// The same step, which ends after so many bytes of a tributary's block.
+    #[must_use]
+    pub fn in_parts_of(self, part_bytes: usize) -> Self {
+        Self { part_bytes, ..self }
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {

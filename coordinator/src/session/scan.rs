@@ -81,6 +81,7 @@ impl<S: Store> Task for Scan<S> {
             return Ok(Progress::Idle);
         }
         let applied = self.node.step_of(set, |step| session::apply(step, set, &ordered)).await?;
-        Ok(if applied == Some(Applied::Done) { Progress::Done } else { Progress::Idle })
+        let did = matches!(applied, Some(Applied::Done | Applied::InPart));
+        Ok(if did { Progress::Done } else { Progress::Idle })
     }
 }

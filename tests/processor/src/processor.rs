@@ -3,11 +3,13 @@
 use std::{
     ops::ControlFlow,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use coordinator_store::{Outbox, Store, StoreError};
 use processor_messages::{FromProcessor, Network, Session, ToProcessor, codec::MAX_MESSAGE_BYTES, decode};
 use rand_core::OsRng;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     dkg::{
@@ -128,8 +130,8 @@ impl<S: Store> Processor<S> {
         self.compute_hooked(job, &mut to_the_end)
     }
 
-    /// As [`Processor::compute`], telling how far it is. It ends once `go_on` is false or the result would not count
-    /// any more (`PROC-20`).
+    /// As [`Processor::compute`], telling how far it is, and at the end what it took. It ends once `go_on` is false or the
+    /// result would not count any more (`PROC-20`).
     ///
     /// # Errors
     /// [`KeyGenError`], to be given to [`Processor::record`]; [`KeyGenError::Cancelled`] if it ended so.
@@ -140,9 +142,11 @@ impl<S: Store> Processor<S> {
         mut tell: impl FnMut(Notice),
     ) -> Result<Done, KeyGenError> {
         let (session, participations) = (job.context.session, job.work.participations());
-        let mut quarters = Quarters::default();
+        let (mut quarters, mut asking) = (Quarters::default(), Duration::ZERO);
         let mut hook = |progress: Progress| {
-            if !go_on() || !self.is_wanted(job) {
+            let (goes_on, cpu) = with_cpu(|| go_on() && self.is_wanted(job));
+            asking += cpu;
+            if !goes_on {
                 tell(Notice::Cancelled { session });
                 return ControlFlow::Break(());
             }
@@ -151,7 +155,9 @@ impl<S: Store> Processor<S> {
             }
             ControlFlow::Continue(())
         };
-        self.compute_hooked(job, &mut hook)
+        let (done, cpu) = with_cpu(|| self.compute_hooked(job, &mut hook));
+        tell(Notice::Computed { session, work: job.work.name(), cpu: cpu.saturating_sub(asking) });
+        done
     }
 
     /// A store which fails says so when the result is recorded.
@@ -286,6 +292,14 @@ impl<S: Store> Processor<S> {
     pub fn keys(&self, session: Session) -> Result<Option<Keys>, Error> {
         self.store.read(|db| key_gen::load_keys(db, &self.me, session))
     }
+}
+
+/// The result, and the processor time of this thread which it took, whatever else the machine did.
+fn with_cpu<T>(compute: impl FnOnce() -> T) -> (T, Duration) {
+    let spent = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+    let before = spent();
+    let result = compute();
+    (result, spent().saturating_sub(before))
 }
 
 /// Decodes a letter, for logs and tests.

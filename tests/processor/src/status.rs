@@ -3,6 +3,8 @@
 //! Each notice is one log event with a constant sentence and fields; with `--log-format json` a line of JSON. The
 //! field `stage` is stable, and is what a testnet's display reads.
 
+use std::time::Duration;
+
 use processor_messages::{
     BaseBlock, BatchId, Incarnation, KeyPair, NetworkBlockHash, Participant, Session, TransactionId,
     Validator, sign::SignId,
@@ -18,6 +20,7 @@ pub enum Notice {
     Verified { session: Session, valid: usize, invalid: usize, weight: u16, needed: u16 },
     Verifying { session: Session, participations: usize, percent: usize },
     Cancelled { session: Session },
+    Computed { session: Session, work: &'static str, cpu: Duration },
     Blamed { session: Session, validator: Validator },
     KeyGenerated { session: Session, pair: KeyPair },
     KeyGenFailed { session: Session, reason: String, culprits: Vec<Validator> },
@@ -51,6 +54,7 @@ impl Notice {
             | Self::Verified { .. }
             | Self::Verifying { .. }
             | Self::Cancelled { .. }
+            | Self::Computed { .. }
             | Self::Blamed { .. }
             | Self::KeyGenerated { .. }
             | Self::KeyGenFailed { .. }
@@ -96,6 +100,10 @@ impl Notice {
             }
             Self::Cancelled { session } => {
                 info!(stage = "cancelled", %session, "ended a computation whose result is not waited for");
+            }
+            Self::Computed { session, work, cpu } => {
+                let cpu_us = cpu.as_micros();
+                info!(stage = "computed", %session, work, cpu_us, "a long computation ended");
             }
             Self::Blamed { session, validator } => {
                 warn!(stage = "blamed", %session, %validator, "a participation is invalid");

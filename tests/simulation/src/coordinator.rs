@@ -114,6 +114,8 @@ pub struct CoordinatorNode {
     pub(crate) exchange: Exchange,
     waiting: BTreeSet<Task>,
     submitted: BTreeMap<TransactionHash, Time>,
+    /// How much of a tributary's block a step applies: some coordinators end their steps early (`SIGN-26`).
+    part_bytes: Option<usize>,
     rng: ChaCha20Rng,
     seed: u64,
 }
@@ -135,6 +137,10 @@ impl CoordinatorNode {
             waiting: BTreeSet::new(),
             submitted: BTreeMap::new(),
             rng: ChaCha20Rng::seed_from_u64(seed),
+            part_bytes: [None, Some(300), Some(3_000)]
+                .get(usize::try_from(seed % 3).unwrap_or(0))
+                .copied()
+                .flatten(),
             seed,
         }
     }
@@ -258,9 +264,10 @@ impl CoordinatorNode {
         &mut self,
         rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, StoreError> {
-        let Self { disk, identity, rng, notices, .. } = self;
+        let Self { disk, identity, rng, notices, part_bytes, .. } = self;
         let outcome = disk.store.write(|txn| {
             let mut step = Step::new(txn, identity, rng);
+            step.part_bytes = part_bytes.unwrap_or(step.part_bytes);
             let value = rule(&mut step)?;
             Ok::<_, Error>((value, step.notices))
         });

@@ -165,8 +165,13 @@ pub struct Faults {
     pub http: u64,
     /// The farthest that a clock is off, in milliseconds.
     pub skew_ms: u64,
+    /// The least time from one crash of a validator's processes to the next: its restarts are benign if an attempt outlasts
+    /// one of them (`SIGN-14`); 0 for none.
+    pub rest: Time,
     /// When all of this ends.
     pub until: Time,
+    /// When liars stop: with the rest, or never, and what is due completes nevertheless.
+    pub lies_until: Time,
     /// Each validator's manner.
     pub manners: Vec<Manner>,
     /// Whether a stranger, who is no validator, takes part.
@@ -198,13 +203,16 @@ impl Faults {
             lie: 0,
             http: 0,
             skew_ms: 0,
+            rest: 0,
             until: 0,
+            lies_until: 0,
             manners: vec![Manner::Honest; validators],
             stranger: false,
         }
     }
 
-    /// Draws the faults of a run; each kind is there in about half of the runs.
+    /// Draws the faults of a run: most kinds are there in about half of the runs, changes of links in a third. What belongs
+    /// to sixteen seeds in a row, in which each liar is there once, is not drawn but counted.
     pub fn draw(profile: Profile, shape: &Shape, seed: u64, rng: &mut ChaCha8Rng) -> Self {
         let mut some = |most: u64| if rng.next_u64().is_multiple_of(2) { below(rng, most) } else { 0 };
         let crash = if profile == Profile::Crash { 100 + some(400) } else { some(60) };
@@ -226,7 +234,9 @@ impl Faults {
             lie: some(200),
             http: some(200),
             skew_ms: some(2_000),
+            rest: 0,
             until: 25 * SECOND,
+            lies_until: 0,
             manners: vec![Manner::Honest; shape.weights.len()],
             stranger: false,
         };
@@ -240,11 +250,35 @@ impl Faults {
             let which = usize::try_from(below(rng, lengths.len() as u64)).unwrap_or_default();
             faults = faults.over(lengths.get(which).copied().unwrap_or(SECOND));
         }
-        let any = below(rng, Manner::LIARS.len() as u64);
+        if (seed / Self::ROW) % 7 == 3 {
+            faults = faults.benign(profile);
+        }
+        let any = below(rng, Self::ROW);
         let lies = (profile == Profile::Byzantine) || below(rng, 4) == 0;
-        // Among so many seeds in a row each liar is there once.
-        let which = if profile == Profile::Byzantine { seed % (Manner::LIARS.len() as u64) } else { any };
-        if lies { faults.with_liar(shape, which, rng) } else { faults }
+        let which = if profile == Profile::Byzantine { seed % Self::ROW } else { any };
+        if !lies {
+            return faults;
+        }
+        faults = faults.with_liar(shape, which, rng);
+        let goes_on = (seed / Self::ROW) % 2 == 1;
+        faults.lies_until = if goes_on { Time::MAX } else { faults.until };
+        let another = below(rng, Self::ROW);
+        if shape.weights == Shape::TWO_LIARS { faults.with_liar(shape, another, rng) } else { faults }
+    }
+
+    /// Seeds in a row among which each liar is there once.
+    pub const ROW: u64 = Manner::LIARS.len() as u64;
+
+    /// Those alone for which nobody honest may get points: under crashes a validator's processes restart one at a time.
+    fn benign(mut self, profile: Profile) -> Self {
+        use Kind::{
+            FullDisk, Hang, Lag, Lie, Loss, LostDisk, OneWay, Partition, Queue, SlowLink, Unreachable,
+        };
+        self.rest = 15 * SECOND;
+        let harmful =
+            [Loss, Partition, OneWay, SlowLink, FullDisk, LostDisk, Hang, Unreachable, Lag, Lie, Queue];
+        let quiet = self.without(&harmful);
+        if profile == Profile::Crash { quiet } else { quiet.without(&[Kind::Crash]) }
     }
 
     /// How long the faults of a run with rotations last: until the first set has keys, until it hands over, or until the
@@ -253,9 +287,10 @@ impl Faults {
 
     /// Whether somebody honest may miss a share or a window of votes, and get points for it (`SIGN-14`): it is down or cut
     /// off, or what it calls does not answer, or not with what there is. Late, doubled and overtaking messages and clocks
-    /// which are off explain none, as an attempt lasts ten blocks at least; nor do liars.
+    /// which are off explain none, as an attempt lasts ten blocks at least; nor do liars, nor a restart which is benign.
     pub fn explain_points(&self) -> bool {
-        let rare = [self.loss, self.crash, self.full, self.hang, self.rpc, self.lag, self.lie, self.http];
+        let crash = if self.rest > 0 { 0 } else { self.crash };
+        let rare = [self.loss, crash, self.full, self.hang, self.rpc, self.lag, self.lie, self.http];
         let cuts = self.links > 0 && !self.cuts.is_empty();
         self.until > 0 && (cuts || rare.iter().any(|rare| *rare > 0))
     }
@@ -266,9 +301,10 @@ impl Faults {
         Self { until, crash: self.crash / times, full: self.full / times, hang: self.hang / times, ..self }
     }
 
-    /// One validator, of less than a third of the weight of every chain, misbehaves; or a stranger.
+    /// One more validator, all of less than a third of the weight of every chain, misbehaves; or a stranger.
     fn with_liar(mut self, shape: &Shape, which: u64, rng: &mut ChaCha8Rng) -> Self {
-        let fit: Vec<_> = (0..shape.weights.len()).filter(|validator| shape.tolerates(*validator)).collect();
+        let fit: Vec<_> =
+            (0..shape.weights.len()).filter(|validator| self.is_fit(shape, *validator)).collect();
         let liar = usize::try_from(below(rng, fit.len() as u64)).unwrap_or_default();
         let liar = fit.get(liar).copied().unwrap_or(usize::MAX);
         let manner = Manner::LIARS.get(usize::try_from(which).unwrap_or_default());
@@ -282,6 +318,14 @@ impl Faults {
             None => {}
         }
         self
+    }
+
+    /// Whether this validator too may lie.
+    fn is_fit(&self, shape: &Shape, validator: usize) -> bool {
+        let liars = self.manners.iter().enumerate().filter(|(_, manner)| **manner != Manner::Honest);
+        let mut all: Vec<_> = liars.map(|(liar, _)| liar).collect();
+        all.push(validator);
+        self.manners.get(validator) == Some(&Manner::Honest) && shape.tolerates(&all)
     }
 
     /// Without the faults of these kinds.

@@ -21,7 +21,9 @@ use processor_messages::{
     Attempt, BatchId, Bytes, FromProcessor, Genesis, List, Participant, SigningPiece, TributaryBlock,
     Validator, base_chain,
     codec::MAX_MESSAGE_BYTES,
-    decode, encode, key_gen, sign,
+    decode, encode,
+    key_gen::{self, ParticipationBytes},
+    sign,
     sign::{OwnPieces, SigningId},
 };
 use rand_chacha::ChaCha8Rng;
@@ -369,6 +371,20 @@ fn replayed(ear: &Ear, rng: &mut ChaCha8Rng) -> Vec<Vec<u8>> {
     says
 }
 
+/// A participation which is invalid: one that nobody dealt, or a real one which decodes and whose proof does not hold.
+fn spoiled(participation: ParticipationBytes) -> ParticipationBytes {
+    let dealt = dealt::participation(u16::MAX);
+    if participation.len() <= dealt.len() {
+        return dealt;
+    }
+    // Within the last scalar of the proof.
+    let mut bytes = participation.into_inner();
+    if let Some(byte) = bytes.len().checked_sub(20).and_then(|at| bytes.get_mut(at)) {
+        *byte ^= 1;
+    }
+    ParticipationBytes::new(bytes).unwrap_or_default()
+}
+
 /// What a processor of this manner says instead of what its rules decided; `None` if it keeps silent.
 pub fn say(manner: Manner, bytes: Vec<u8>) -> Option<Vec<u8>> {
     let Ok(message) = decode::<FromProcessor>(&bytes, MAX_MESSAGE_BYTES) else { return Some(bytes) };
@@ -379,9 +395,9 @@ pub fn say(manner: Manner, bytes: Vec<u8>) -> Option<Vec<u8>> {
     let said = match (manner, message) {
         (
             Manner::BadShareDealer,
-            FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, .. }),
+            FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, participation }),
         ) => {
-            let participation = dealt::participation(u16::MAX);
+            let participation = spoiled(participation);
             FromProcessor::KeyGen(key_gen::FromProcessor::Participation { session, participation })
         }
         (

@@ -96,11 +96,15 @@ impl Shape {
     /// The epoch of [`Shape::rotating`].
     const EPOCH: u64 = 48;
 
-    /// Whether the others can go on without this validator, on every chain.
-    pub fn tolerates(&self, validator: usize) -> bool {
+    /// Seven of one share, of whom two may lie.
+    pub const TWO_LIARS: [u16; 7] = [1; 7];
+
+    /// Whether the others can go on without these validators, on every chain.
+    pub fn tolerates(&self, validators: &[usize]) -> bool {
         let below_a_third = |weights: &[u16]| {
             let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
-            weights.get(validator).is_none_or(|weight| u64::from(*weight) * 3 < total)
+            let of: u64 = validators.iter().filter_map(|v| weights.get(*v)).map(|w| u64::from(*w)).sum();
+            of * 3 < total
         };
         let consensus: Vec<u16> = self.weights.iter().map(|weight| u16::from(*weight > 0)).collect();
         below_a_third(&self.weights) && below_a_third(&consensus)

@@ -159,12 +159,12 @@ fn a_replay_command_has_every_option_of_the_run() {
     assert_eq!(again, format!("cargo run --release -p simulation -- {arguments}"));
 }
 
-/// Each liar alone, in a network without other faults: everything completes nevertheless, and the liar did lie.
+/// Each liar alone, in a network without other faults: everything completes nevertheless, while it goes on.
 #[test]
 fn no_liar_below_a_third_harms_anybody() {
     for manner in Manner::LIARS {
         let mut faults = Faults::none(4);
-        faults.until = 25 * crate::time::SECOND;
+        (faults.until, faults.lies_until) = (25 * crate::time::SECOND, crate::time::Time::MAX);
         match manner {
             Manner::NonMember => faults.stranger = true,
             manner => faults.manners[1] = manner,
@@ -182,6 +182,19 @@ fn a_key_by_the_real_key_generation_follows_from_the_participations() {
     let options = Options { key_generation: KeyGeneration::Real, ..default() };
     let outcome = run_with(&options, &Shape::lasting(&[1, 1, 1, 1], 1), Faults::none(4), 1);
     assert_holds(&outcome);
+}
+
+/// A participation whose proof does not hold is blamed by all, and the set has keys without its dealer, who lies alone.
+#[test]
+fn who_deals_a_false_proof_is_slashed_and_the_others_have_keys() {
+    let options = Options { key_generation: KeyGeneration::Real, ..default() };
+    let mut faults = Faults::none(4);
+    faults.manners[1] = Manner::BadShareDealer;
+    let outcome = run_with(&options.traced(), &Shape::lasting(&[1, 1, 1, 1], 1), faults, 1);
+    assert_holds(&outcome);
+    assert_eq!(outcome.counts.lies.get(&Manner::BadShareDealer), Some(&1));
+    let slashed = outcome.trace.iter().filter(|line| line.contains("InvalidParticipation"));
+    assert!(slashed.count() >= 3, "{:#?}", outcome.trace);
 }
 
 /// Of each profile a shape of several key shares and one of single ones.

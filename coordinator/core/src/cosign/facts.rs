@@ -171,7 +171,7 @@ pub fn observe(step: &mut Step<'_>, block: &Block) -> Result<Observed, Error> {
     if block.number().0 >= base_chain::next_block(step.txn)?.0.saturating_add(MAX_AHEAD) {
         return Ok(Observed::Ahead);
     }
-    let Step { txn, me, randomness, now_unix_secs, notices } = step;
+    let Step { txn, me, randomness, now_unix_secs, notices, .. } = step;
     let advance = CURSOR.advance(*txn, &(), (block.number(), block), |txn, block| {
         let mut inner = Step::new(txn, me, *randomness).at(*now_unix_secs);
         observe_next(&mut inner, block)?;

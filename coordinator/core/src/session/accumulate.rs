@@ -39,8 +39,7 @@ const OPEN: Table<(Genesis, Topic), ()> = Table::new("session/open");
 /// Members who were fatally slashed, and the open topic from which on their selections are still to be looked at.
 const LOST: Replicated<(Genesis, MemberIndex), Option<Topic>> = Replicated::new("session/lost");
 /// Topics which a block ends because their time is over, and as many again which it looks at because a member was slashed. What is
-/// left waits for the next block, so that a step is bounded however many topics are due: of the largest set, each deletes some
-/// 20 KiB of signing data.
+/// left waits for the next block, so that the end of a block is bounded however many topics are due.
 pub(crate) const MAX_ENDED: usize = 64;
 /// The grace in which those in good standing may make the doubted unnecessary is this part of an attempt.
 const GRACES_IN_AN_ATTEMPT: u64 = 10;
@@ -354,38 +353,39 @@ pub(super) fn end_lost(session: &mut Session<'_, '_>) -> Result<(), Error> {
 
 /// What became of a topic whose time was over.
 pub(super) enum Due {
+    /// Nothing yet.
+    Later,
     /// Its next attempt starts.
     Attempt(Topic, Attempt),
     /// The grace of those in good standing ended: the doubted are selected with them.
     Selected(Topic, TopicState),
 }
 
-/// Goes on with topics which are due at the end of this block, or were before and found no room: selects, or starts the next
-/// attempt.
-pub(super) fn take_due(session: &mut Session<'_, '_>) -> Result<Vec<Due>, Error> {
-    let mut taken = Vec::new();
-    let due = DUE.scan(session.step.txn, &session.genesis(), None, MAX_ENDED)?;
+/// Goes on with the first topic which is due at the end of this block, or was before and found no room: selects, or starts the
+/// next attempt. `None` if nothing is due, or [`MAX_ENDED`] were taken with this block.
+pub(super) fn take_due(session: &mut Session<'_, '_>, taken: usize) -> Result<Option<Due>, Error> {
+    let first = DUE.scan(session.step.txn, &session.genesis(), None, 1)?.pop();
     let now = session.block;
-    for (key, ()) in due.into_iter().filter(|((_, block, _), ())| *block <= now) {
-        DUE.delete(session.step.txn, &key);
-        let (_, _, topic) = key;
-        let state = self::topic(session.step.txn, session.genesis(), topic)?;
-        let Some(mut state) = state.filter(|s| !s.closed) else { continue };
-        if select_any(session, &mut state)? {
-            reschedule(session, topic, &mut state);
-            put(session, topic, &state);
-            notice_selection(session, topic, &state);
-            taken.push(Due::Selected(topic, state));
-        } else if state.selection.is_none() && (state.ends > Some(session.block)) {
-            // Who would have done is fatally slashed since; the attempt goes on.
-            let ends = state.ends;
-            schedule(session, topic, &mut state, ends);
-            put(session, topic, &state);
-        } else {
-            taken.push(Due::Attempt(topic, next_attempt(session, topic, state)?));
-        }
+    let due = first.filter(|((_, block, _), ())| (*block <= now) && (taken < MAX_ENDED));
+    let Some((key, ())) = due else { return Ok(None) };
+    DUE.delete(session.step.txn, &key);
+    let (_, _, topic) = key;
+    let state = self::topic(session.step.txn, session.genesis(), topic)?;
+    let Some(mut state) = state.filter(|s| !s.closed) else { return Ok(Some(Due::Later)) };
+    if select_any(session, &mut state)? {
+        reschedule(session, topic, &mut state);
+        put(session, topic, &state);
+        notice_selection(session, topic, &state);
+        Ok(Some(Due::Selected(topic, state)))
+    } else if state.selection.is_none() && (state.ends > Some(session.block)) {
+        // Who would have done is fatally slashed since; the attempt goes on.
+        let ends = state.ends;
+        schedule(session, topic, &mut state, ends);
+        put(session, topic, &state);
+        Ok(Some(Due::Later))
+    } else {
+        Ok(Some(Due::Attempt(topic, next_attempt(session, topic, state)?)))
     }
-    Ok(taken)
 }
 
 /// Selects among everybody, about whichever subject has the weight: at most one has.

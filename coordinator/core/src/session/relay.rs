@@ -49,6 +49,13 @@ struct Relay {
     processor_done: bool,
 }
 
+impl Relay {
+    /// Nobody needs further participations.
+    fn is_over(&self) -> bool {
+        self.keys_set && self.processor_done
+    }
+}
+
 fn relay(db: &(impl Read + ?Sized), genesis: Genesis) -> Result<Relay, StoreError> {
     Ok(RELAYS.get(db, &genesis)?.unwrap_or_default())
 }
@@ -86,41 +93,44 @@ fn generate_key(spec: &SetSpec, incarnation: Incarnation) -> Result<key_gen::ToP
     })
 }
 
-/// Counts a participation; true if it is the first of its author. A second one has no slot of its own, so
-/// it cannot have been ordered: it is a fault.
+/// Counts a participation, and keeps it while anybody may need it, if it is the first of its author. A second one has no slot
+/// of its own, so it cannot have been ordered: it is a fault.
 pub(super) fn participation(
     session: &mut Session<'_, '_>,
     who: MemberIndex,
-    bytes: usize,
-) -> Result<bool, Error> {
+    participation: ParticipationBytes,
+) -> Result<(), Error> {
     let key = (session.genesis(), who);
     if PARTICIPATED.get(session.step.txn, &key)?.is_some() {
-        slash::slash(session, who, Cause::Duplicate)?;
-        return Ok(false);
+        return slash::slash(session, who, Cause::Duplicate);
     }
     let block = session.block;
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let bytes = u32::try_from(participation.len()).unwrap_or(u32::MAX);
     PARTICIPATED.put(session, &key, &(block, bytes));
+    let is_needed = !relay(session.step.txn, session.genesis())?.is_over();
+    if let Some(validator) = session.spec.validator(who).filter(|_| is_needed) {
+        let row = (session.genesis(), block);
+        let mut of_block = PARTICIPATIONS.get(session.step.txn, &row)?.unwrap_or_default();
+        of_block.push((validator, participation));
+        PARTICIPATIONS.put(session.step.txn, &row, &of_block);
+    }
     let weight = session.spec.weight_of(participated(session.step.txn, session.spec)?);
     let needed = session.spec.t().0;
     if let Some(validator) = session.spec.validator(who) {
         session.notice(Event::Participation { validator, weight, needed });
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Ends a block: hands its participations over while anybody may need them (`COORD-4`).
-pub(super) fn end_block(session: &mut Session<'_, '_>, participations: Ordered) -> Result<(), Error> {
+pub(super) fn end_block(session: &mut Session<'_, '_>) -> Result<(), Error> {
     let genesis = session.genesis();
     let mut relay = relay(session.step.txn, genesis)?;
-    if relay.keys_set && relay.processor_done {
+    if relay.is_over() {
         return Ok(());
     }
     relay.through = session.block;
     RELAYS.put(session.step.txn, &genesis, &relay);
-    if !participations.is_empty() {
-        PARTICIPATIONS.put(session.step.txn, &(genesis, session.block), &participations);
-    }
     deliver(session.step, session.spec)
 }
 

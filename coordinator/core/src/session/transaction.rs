@@ -90,15 +90,16 @@ pub enum Signed {
     SlashReport(List<u32, { MAX_KEY_SHARES as usize }>),
 }
 
-/// Where the transactions of a signer are counted.
+/// Where the transactions of a signer are counted. What waits is proposed in this order: what ends a vain attempt before the data
+/// of others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 enum Order {
     Dkg,
     Blame(Validator),
     Confirmation(Attempt),
-    Signing(SigningId, Attempt),
     InvalidParticipant(SigningId, Attempt, Participant),
     SlashReport,
+    Signing(SigningId, Attempt),
 }
 
 /// The place of a signed transaction: a signer fills each slot once.

@@ -322,7 +322,7 @@ fn a_wiped_processor_of_a_large_set_gets_everything_in_steps_which_the_store_tak
             transactions: transactions.collect(),
             ..OrderedBlock::default()
         };
-        node.step(|step| session::apply(step, set(), &block)).unwrap();
+        node.apply(&block);
         messages(&node);
     }
     let (session, incarnation) = (Session(0), Incarnation(1));

@@ -132,6 +132,8 @@ pub(super) struct Node {
     applied: usize,
     /// It does not run; what is said to its coordinator waits.
     pub(super) down: bool,
+    /// How much of a block it applies in a step; `None` for what is usual.
+    pub(super) part_bytes: Option<usize>,
     base_applied: usize,
 }
 
@@ -201,6 +203,7 @@ impl Node {
             rng: ChaCha20Rng::seed_from_u64(index as u64),
             applied: 0,
             down: false,
+            part_bytes: None,
             base_applied: 0,
         }
     }
@@ -217,14 +220,24 @@ impl Node {
         &mut self,
         rule: impl FnOnce(&mut Step<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Self { store, identity, rng, notices, .. } = self;
+        let Self { store, identity, rng, notices, part_bytes, .. } = self;
         let (value, _) = store.write(|txn| {
             let mut step = Step::new(txn, identity, rng);
+            step.part_bytes = part_bytes.unwrap_or(step.part_bytes);
             let value = rule(&mut step)?;
             notices.append(&mut step.notices);
             Ok::<_, Error>(value)
         })?;
         Ok(value)
+    }
+
+    /// Applies a block, which is the next one; returns in how many steps.
+    pub(super) fn apply(&mut self, block: &OrderedBlock) -> usize {
+        let mut steps = 1;
+        while self.step(|step| session::apply(step, set(), block)).unwrap() == session::Applied::InPart {
+            steps += 1;
+        }
+        steps
     }
 
     pub(super) fn hear(&mut self, message: FromProcessor) {
@@ -517,7 +530,7 @@ impl Cluster {
         while let Some(block) = log.get(node.applied) {
             node.run_processor(*batches);
             said.extend(node.hand_over(genesis));
-            node.step(|step| session::apply(step, set(), block)).unwrap();
+            node.apply(block);
             node.applied += 1;
         }
         said
@@ -670,7 +683,7 @@ impl Cluster {
             return;
         }
         for block in &self.log[node.applied..] {
-            node.step(|step| session::apply(step, set(), block)).unwrap();
+            node.apply(block);
         }
         node.applied = self.log.len();
     }

@@ -9,6 +9,7 @@ mod halted;
 mod handover;
 mod lost;
 mod musig;
+mod parts;
 mod payloads;
 mod payouts;
 mod processor;

@@ -57,11 +57,11 @@ fn signed_payloads_and_their_slots_are_frozen() {
         (format!("0302000000{}", "04".repeat(32)), "0202000000".to_owned(), 1),
         (
             "0401090000000200000001020000000200000001010200000002 02".replace(' ', ""),
-            "03010900000002000000".to_owned(),
+            "05010900000002000000".to_owned(),
             1,
         ),
-        (format!("0503{}020000000500", id()), format!("0403{}020000000500", id()), 0),
-        ("06030000000000000001000000ffffffff".to_owned(), "05".to_owned(), 0),
+        (format!("0503{}020000000500", id()), format!("0303{}020000000500", id()), 0),
+        ("06030000000000000001000000ffffffff".to_owned(), "04".to_owned(), 0),
     ];
     for (payload, (bytes, order, nonce)) in signed().into_iter().zip(frozen) {
         assert_eq!(hex::encode(payload.to_bytes()), bytes, "{payload:?}");

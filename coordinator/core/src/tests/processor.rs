@@ -1,12 +1,13 @@
 //! What a processor's messages do, one rule at a time.
 
+use coordinator_base_chain::Event;
 use coordinator_store::Store;
 use processor_messages::{
-    Attempt, BatchId, Bytes, FromProcessor, Incarnation, List, Network, Participant, Session, SigningPiece,
-    ToProcessor, TributaryBlock, base_chain, coordinator, key_gen, sign,
+    Attempt, BatchId, Bytes, FromProcessor, Incarnation, KeyShares, List, Network, Participant, Session,
+    SigningPiece, ToProcessor, TributaryBlock, base_chain, coordinator, encode, key_gen, sign,
 };
 
-use super::cluster::{Cluster, Manner::*, batch, network, status};
+use super::cluster::{CHAIN, Cluster, Manner::*, batch, declaration, key_pair, network, status};
 use crate::{
     batch as batches, halt, outbox,
     session::{own, status::Stage},
@@ -181,6 +182,43 @@ fn every_processor_gets_the_same_participations_in_order_and_nothing_of_the_conf
 }
 
 #[test]
+fn every_processor_is_told_the_same_threshold_members_and_keys_byte_for_byte() {
+    // COORD-2, COORD-3: the members in set order, and the keys with the time of the block which set them.
+    let mut cluster = Cluster::new(&[3, 3, 2, 2], &[Honest; 4]);
+    cluster.run_to_batches(40);
+    let session = Session(0);
+    let members = declaration(&cluster.weights, session).members.into_iter().map(|member| key_gen::Member {
+        validator: member.validator,
+        shares: member.shares,
+        embedded: member.embedded,
+    });
+    let generate_key = key_gen::ToProcessor::GenerateKey {
+        session,
+        incarnation: Incarnation(0),
+        chain: CHAIN,
+        threshold: KeyShares(7),
+        grace: 0,
+        members: List::new(members.collect()).unwrap(),
+    };
+    let sets_keys = |event: &Event| matches!(event, Event::KeysSet { .. });
+    let block = cluster.base_blocks.iter().find(|block| block.events.iter().any(sets_keys)).unwrap();
+    let time_unix_secs = block.header.time_unix_ms / 1000;
+    let set_keys = base_chain::ToProcessor::SetKeys { time_unix_secs, session, key_pair: key_pair(0) };
+    let expected = [encode(&ToProcessor::KeyGen(generate_key)), encode(&ToProcessor::BaseChain(set_keys))];
+    let is_of_keys = |message: &&ToProcessor| {
+        matches!(
+            message,
+            ToProcessor::KeyGen(key_gen::ToProcessor::GenerateKey { .. })
+                | ToProcessor::BaseChain(base_chain::ToProcessor::SetKeys { .. })
+        )
+    };
+    for node in &cluster.nodes {
+        let told: Vec<_> = node.processor.received.iter().filter(is_of_keys).map(encode).collect();
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
 fn a_wiped_processor_gets_everything_again_once_for_each_life() {
     // COORD-10.
     let mut cluster = Cluster::new(&[1, 1, 1, 1], &[Honest; 4]);
@@ -307,7 +345,7 @@ fn the_first_key_pair_stays_and_its_nonces_are_made_once() {
     let genesis = cluster.spec().genesis;
     let node = &mut cluster.nodes[0];
     let generated = |tweak| {
-        let (session, key_pair) = (Session(0), super::cluster::key_pair(tweak));
+        let (session, key_pair) = (Session(0), key_pair(tweak));
         FromProcessor::KeyGen(key_gen::FromProcessor::GeneratedKeyPair { session, key_pair })
     };
     node.hear(generated(0));
@@ -351,9 +389,8 @@ fn blocks_are_due_until_nothing_is_left_to_agree_on() {
 
 /// A node in two sessions of one network.
 fn in_two_sessions() -> super::cluster::Node {
-    use coordinator_base_chain::Event;
     let mut node = super::cluster::Node::new(0, Honest);
-    let declared = |session| Event::SetDeclared(super::cluster::declaration(&[1; 4], Session(session)));
+    let declared = |session| Event::SetDeclared(declaration(&[1; 4], Session(session)));
     let events = vec![declared(0), declared(1)];
     let block = super::base_chain::block(0, processor_messages::BaseBlockHash::default(), events);
     node.step(|step| crate::base_chain::apply(step, &block)).unwrap();

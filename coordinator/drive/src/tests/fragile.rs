@@ -1,5 +1,6 @@
-//! An application that fails on request: what ends one chain ends no other.
+//! An application that speaks or fails on request: what leaves a step and when, and what ends one chain ends no other.
 
+use coordinator_p2p::{Inbound, Inbox};
 use coordinator_store::{MAX_STEP_BYTES, MemoryStore, Read, Store, StoreError, SyncMode, Transaction};
 use processor_messages::{Bytes, Genesis, Validator};
 use tributary::{
@@ -74,17 +75,28 @@ impl Application for Fragile {
 
 type Heard = tokio::sync::mpsc::UnboundedReceiver<(Validator, Vec<u8>)>;
 
-async fn drive(
+/// Opens a chain at one node; its driver does not run yet.
+async fn open(
     store: &MemoryStore,
     network: &coordinator_p2p::Handle,
     genesis: Genesis,
     (index, count): (u8, u8),
-) -> Result<(Handle<Order>, Heard), End> {
+) -> Result<(Driver<MemoryStore, Fragile>, Handle<Order>, Heard), End> {
     let (heard, hearing) = tokio::sync::mpsc::unbounded_channel();
     let open = Open { config: timing(), store_is_current: true };
     let (members, key) = (members(genesis, count), key(index));
     let opened = Driver::open(store.clone(), network.clone(), members, key, Fragile(heard), open).await;
     let (driver, handle) = opened?;
+    Ok((driver, handle, hearing))
+}
+
+async fn drive(
+    store: &MemoryStore,
+    network: &coordinator_p2p::Handle,
+    genesis: Genesis,
+    place: (u8, u8),
+) -> Result<(Handle<Order>, Heard), End> {
+    let (driver, handle, hearing) = open(store, network, genesis, place).await?;
     tokio::spawn(driver.run());
     Ok((handle, hearing))
 }
@@ -212,4 +224,62 @@ async fn applications_hear_each_other_by_name() {
     let by = |index: u8| Validator(key(index).public().to_bytes());
     assert_eq!(soon(heard_by_b.recv()).await, Some((by(0), vec![5; 3])));
     assert_eq!(soon(heard_by_a.recv()).await, Some((by(1), vec![6; 3])));
+}
+
+/// What is said up to the first thing that satisfies the condition, with it.
+async fn said_until(inbox: &mut Inbox, last: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
+    let mut said = Vec::new();
+    while !said.last().is_some_and(|bytes: &Vec<u8>| last(bytes)) {
+        match soon(inbox.recv()).await.expect("the network runs") {
+            Inbound::Gossip(gossip) => said.push(gossip.bytes),
+            Inbound::Request(_) => panic!("nobody asks"),
+        }
+    }
+    said
+}
+
+/// P2P-20: until a step is durable nothing that it says leaves, and its command is not answered.
+#[tokio::test]
+async fn a_step_says_and_answers_nothing_before_it_is_durable() {
+    const MARK: &[u8] = b"a mark";
+    let is_mark = |bytes: &[u8]| bytes == MARK;
+    let is_word = |bytes: &[u8]| bytes.windows(3).any(|word| word == [0xab; 3]);
+    let networks = [network(0, None).await, network(1, None).await];
+    introduce(&networks).await;
+    let genesis = Genesis([4; 32]);
+    let store = MemoryStore::new(SyncMode::Automatic);
+    let (driver, handle, _heard) = open(&store, &networks[0], genesis, (0, 2)).await.unwrap();
+    let by = |index: u8| Validator(key(index).public().to_bytes());
+    let mut peer = networks[1].open_chain(genesis, [by(0), by(1)].into()).await.unwrap();
+    soon(async {
+        while networks[0].publish(genesis, MARK.to_vec()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    said_until(&mut peer, is_mark).await;
+
+    store.set_sync(SyncMode::Manual);
+    let answer = tokio::spawn(async move { handle.input(Order::Speak(0xab)).await });
+    // The command waits before the driver runs, so its first step takes it.
+    tokio::task::yield_now().await;
+    tokio::spawn(driver.run());
+    soon(async {
+        while store.pending() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // What one node says comes in order: what the step had said would come before this.
+    networks[0].publish(genesis, MARK.to_vec()).await.unwrap();
+    let said = said_until(&mut peer, is_mark).await;
+    assert!(
+        !said.iter().any(|bytes| is_word(bytes)),
+        "nothing of the step leaves before it is durable: {said:?}"
+    );
+    assert!(!answer.is_finished(), "nor is its command answered");
+
+    store.sync();
+    soon(answer).await.unwrap().unwrap();
+    said_until(&mut peer, is_word).await;
 }

@@ -97,7 +97,7 @@ enum AnySet {
 }
 
 impl Evrf {
-    /// With so many threads for each computation; the default is one.
+    /// With so many threads for each computation; the default is one, the caller's, whose processor time the log tells.
     pub fn with_threads(threads: NonZeroUsize) -> Self {
         Self { threads: Some(threads), ..Self::default() }
     }

@@ -99,6 +99,15 @@ pub struct Job {
 }
 
 impl Work {
+    /// How the log calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Participate => "participate",
+            Self::Verify(_) => "verify",
+            Self::Recover(_) => "recover",
+        }
+    }
+
     /// How many participations are verified or recovered from.
     pub fn participations(&self) -> usize {
         match self {

@@ -122,6 +122,11 @@ impl World {
 
     fn say(&mut self, place: Place, genesis: Genesis, output: Output) {
         let from = self.setting.validator(self.validator_of(place));
+        if let Output::Broadcast(bytes) | Output::Request { bytes, .. } | Output::Respond { bytes, .. } =
+            &output
+        {
+            self.digest.update(bytes);
+        }
         match output {
             Output::Broadcast(bytes) => self.broadcast(place, genesis, from, bytes),
             Output::Request { to, bytes } => {

@@ -51,6 +51,7 @@ impl World {
             Ok((effects, of_base)) => {
                 if !of_base.is_empty() {
                     self.settle(Place::Base(base), of_base);
+                    self.maybe_crash(place);
                 }
                 let did = effects.is_some();
                 if let Some(effects) = effects {

@@ -51,8 +51,12 @@ impl World {
         scenes
     }
 
+    fn lying(&self) -> bool {
+        self.now() < self.faults.lies_until
+    }
+
     pub(super) fn act(&mut self, actor: Actor) {
-        if !self.faulty() {
+        if !self.lying() {
             return;
         }
         self.schedule.after(ACT, What::Act(actor));
@@ -116,7 +120,7 @@ impl World {
         output: Output,
     ) -> Vec<Output> {
         let twists = matches!(manner, Manner::FalseProvider | Manner::Oversized | Manner::ForgedCertificate);
-        if !self.faulty() || !twists {
+        if !self.lying() || !twists {
             return vec![output];
         }
         let scenes = self.scenes(self.validator_of(place));

@@ -126,6 +126,8 @@ pub struct World {
     finalized: BaseBlock,
     /// Timers of each validator run at this speed, in thousandths.
     speeds: Vec<u64>,
+    /// When a process of each validator may crash again.
+    rests: BTreeMap<usize, Time>,
 }
 
 impl World {
@@ -156,6 +158,7 @@ impl World {
             digest: Blake2b::new(),
             finalized: BaseBlock(0),
             speeds: Vec::new(),
+            rests: BTreeMap::new(),
             setting,
         };
         if world.faults.explain_points() {
@@ -399,6 +402,7 @@ impl World {
             let until = self.now() + SECOND + self.below(4 * SECOND);
             self.disk(place).fill(until);
         }
+        self.watch(place);
         self.maybe_crash(place);
     }
 
@@ -406,6 +410,11 @@ impl World {
         if !self.chance(self.faults.crash, 100_000) || !self.disk(place).up {
             return;
         }
+        let (validator, now) = (self.validator_of(place), self.now());
+        if self.rests.get(&validator).is_some_and(|until| *until > now) {
+            return;
+        }
+        self.rests.insert(validator, now + self.faults.rest);
         self.counts.fault(Kind::Crash);
         let wipe = matches!(place, Place::Processor(_)) && self.chance(self.faults.wipe, 1_000);
         if wipe {

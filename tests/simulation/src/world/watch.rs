@@ -17,8 +17,9 @@ use super::{Place, World};
 
 /// The most open topics which are looked at.
 const MAX_TOPICS: usize = 1_024;
-/// So many steps may wait for a disk: a driver waits for each.
-const MAX_PENDING: u64 = 4_096;
+/// So many steps may wait for a simulated disk, where each message is a step of its own: a spammer floods up to three chains within
+/// the time of a sync. (A driver takes a flood in one step, and waits for it.)
+const MAX_PENDING: u64 = 16_384;
 /// The most messages which a coordinator keeps of a halted session (`COORD-24`): the core's own constant is private.
 const MAX_KEPT: u64 = 4_096;
 /// Sets which are looked at: more than there are in a run.

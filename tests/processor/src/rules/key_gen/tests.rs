@@ -345,6 +345,37 @@ fn verifying(members: u16) -> (Cluster, Job) {
     (cluster, job)
 }
 
+/// Which computation tells last what it took of processor time (`PROC-20`).
+fn take_computed(told: &mut Vec<Notice>) -> &'static str {
+    match told.pop() {
+        Some(Notice::Computed { session: SESSION, work, .. }) => work,
+        other => panic!("not what a computation took: {other:?}"),
+    }
+}
+
+/// `PROC-20`.
+#[test]
+fn each_computation_tells_once_what_it_took() {
+    let mut cluster = Cluster::new(&[1, 1, 1, 1]);
+    let mut computed = Vec::new();
+    let mut work = |cluster: &Cluster| {
+        let processor = &cluster.nodes[0].processor;
+        while let Some(job) = processor.next_job().unwrap() {
+            let mut told = Vec::new();
+            let done = processor.compute_while(&job, || true, |notice| told.push(notice));
+            computed.push(take_computed(&mut told));
+            assert_eq!(told, []);
+            drop(processor.record(&job.context, done).unwrap());
+        }
+    };
+    cluster.declare();
+    work(&cluster);
+    let all = cluster.indices().map(|node| cluster.participation(node)).collect();
+    cluster.block(all);
+    work(&cluster);
+    assert_eq!(computed, ["participate", "verify", "recover"]);
+}
+
 /// `PROC-20`: what was verified as it arrived is not verified again, so that at the close the last arrivals alone remain.
 #[test]
 fn a_later_block_leaves_its_own_participations_to_verify_and_no_others() {
@@ -380,6 +411,7 @@ fn a_verification_which_was_ended_decides_nothing_and_completes_when_done_again(
     assert_eq!(ended, Some(KeyGenError::Cancelled));
     // Nothing of the other 25 was looked at.
     assert_eq!(asked.get(), 16);
+    assert_eq!(take_computed(&mut told), "verify");
     assert_eq!(told.last(), Some(&Notice::Cancelled { session: SESSION }));
     drop(processor.record(&job.context, Err(KeyGenError::Cancelled)).unwrap());
     assert_eq!(kept(), before);
@@ -397,6 +429,7 @@ fn a_verification_tells_each_quarter_of_its_way() {
     let mut told = Vec::new();
     let done = cluster.nodes[0].processor.compute_while(&job, || true, |notice| told.push(notice));
     assert!(done.is_ok());
+    assert_eq!(take_computed(&mut told), "verify");
     let quarter = |percent| Notice::Verifying { session: SESSION, participations: 40, percent };
     assert_eq!(told, [25, 50, 75].map(quarter));
 }
@@ -414,6 +447,7 @@ fn told_when(message: &ToProcessor) -> (Cluster, Vec<Notice>) {
     };
     let done = processor.compute_while(&job, || true, tell);
     drop(processor.record(&job.context, done).unwrap());
+    assert_eq!(take_computed(&mut told), "verify");
     (cluster, told)
 }
 
