@@ -41,19 +41,19 @@ pub const fn seed(mutation: Mutation) -> u64 {
         | M::ReuseNonce
         | M::TwoPayloadsInASlot
         | M::DropHandoverRule
+        | M::PublishAhead
         | M::SkipReplay => 0,
-        M::ReuseConfirmationNonce => 1,
+        M::ReuseConfirmationNonce | M::IgnoreIncarnation => 1,
         M::NoNewSelection => 2,
         M::ShareFromOutside | M::SkipChainCheck => 3,
-        M::PublishAhead | M::UnboundedMempool => 4,
+        M::UnboundedMempool => 4,
         M::TakeStrangers => 5,
         M::BlameOnOneVote | M::EvidenceUnseen => 9,
         M::DuplicateVote | M::BelowQuorum | M::ForgedCertificate | M::UnsignedBatch => 10,
         M::AnySize => 11,
         M::ForeignProvided => 12,
         M::UnsignedCosign => 15,
-        M::IgnoreIncarnation => 16,
-        M::FeedBeforeVerification => 45,
+        M::FeedBeforeVerification => 97,
     }
 }
 
