@@ -11,8 +11,9 @@
 //! from the times in its log. Bytes between coordinators are what the first one's status says.
 //!
 //! Processor time and memory are what the system says of each process. Processor time counts from the last look at
-//! which no node had the declaration, to the look at which the keys are on the base chain: all that the processes do
-//! between, answering the observer included. Cryptography is of it what the processors say in their logs that their
+//! which no node had the declaration, or from the first at which the process says that it runs, if that is later (opening
+//! key files is memory-hard), to the look at which the keys are on the base chain: all that the processes do between,
+//! answering the observer included. Cryptography is of it what the processors say in their logs that their
 //! participations, verifications and recoveries took of their threads' processor time; what a processor had not completed
 //! by then is not in it. All else is coordination. It prints two tables for BENCHMARKS.md.
 
@@ -51,6 +52,9 @@ struct Usage {
 }
 
 type UsageByRole = BTreeMap<&'static str, Usage>;
+
+/// What does not count of each process, by the system's number of it, in seconds of processor time.
+type Before = BTreeMap<u32, f64>;
 
 struct Row {
     validators: usize,
@@ -94,7 +98,7 @@ fn measure(validators: usize) -> Row {
     let loopback_mib = (loopback_bytes() - bytes) / f64::from(1 << 20);
     // Before the usage, which is to hold what they tell.
     let logs = processors_logs(&testnet);
-    let usage = used_since(usage(&testnet), &before);
+    let usage = usage(&testnet, &before);
     let peers_mib = runtime.block_on(observer.raw_status(0)).map_or(f64::NAN, |status| peers_mib(&status));
     testnet.stop();
     let mut closings: Vec<Duration> = logs.iter().filter_map(|log| closing(log)).collect();
@@ -112,18 +116,17 @@ fn measure(validators: usize) -> Row {
 }
 
 /// Until the keys are on the base chain: the stages in seconds, and what was used before the declaration.
-async fn observe(
-    testnet: &mut Testnet,
-    observer: &mut Observer,
-) -> (BTreeMap<&'static str, f64>, UsageByRole) {
+async fn observe(testnet: &mut Testnet, observer: &mut Observer) -> (BTreeMap<&'static str, f64>, Before) {
     let begin = Instant::now();
     let mut stages = BTreeMap::new();
-    let mut before = UsageByRole::new();
+    let mut before = Before::new();
     loop {
         assert!(begin.elapsed() < PATIENCE, "no keys within {PATIENCE:?}");
         let ended = testnet.take_ended();
         assert!(ended.is_empty(), "processes ended unasked: {ended:#?}");
-        let used = usage(testnet);
+        let used: Before = testnet.running().into_iter().map(|(_, id)| (id, processor_seconds(id))).collect();
+        let running: Vec<u32> =
+            used.keys().copied().filter(|id| !before.contains_key(id) && runs(*id)).collect();
         let now = testnet.running_for();
         observer.poll_first(now).await;
         for line in observer.take_lines() {
@@ -146,8 +149,10 @@ async fn observe(
             }
         } else {
             // Taken before a look at which no node had the declaration.
-            before = used;
+            before.retain(|id, _| used.contains_key(id));
+            before.iter_mut().for_each(|(id, seconds)| *seconds = used.get(id).copied().unwrap_or(*seconds));
         }
+        before.extend(running.into_iter().filter_map(|id| used.get(&id).map(|seconds| (id, *seconds))));
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
 }
@@ -182,22 +187,24 @@ fn peers_mib(status: &serde_json::Value) -> f64 {
     (count("bytes_in") + count("bytes_out")) / f64::from(1 << 20)
 }
 
-fn usage(testnet: &Testnet) -> UsageByRole {
+fn usage(testnet: &Testnet, before: &Before) -> UsageByRole {
     let mut by_role = UsageByRole::new();
     for (role, id) in testnet.running() {
         let usage = by_role.entry(role).or_default();
-        usage.seconds += processor_seconds(id);
+        // The simulated network's process has no log of this form: all of it counts.
+        usage.seconds += processor_seconds(id) - before.get(&id).copied().unwrap_or_default();
         usage.largest_mib = usage.largest_mib.max(peak_mib(id));
     }
     by_role
 }
 
-/// Without the processor time which was used before.
-fn used_since(mut usage: UsageByRole, before: &UsageByRole) -> UsageByRole {
-    for (role, usage) in &mut usage {
-        usage.seconds -= before.get(role).map_or(0.0, |before| before.seconds);
-    }
-    usage
+/// Whether a service's log says that it has started: beside its configuration, which its command line names.
+fn runs(id: u32) -> bool {
+    let command = fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    let config = command.split('\0').find(|word| word.ends_with("config.toml"));
+    let log = config.and_then(|config| fs::read_to_string(PathBuf::from(config).with_file_name("log")).ok());
+    let says = ["runs", "processor started"];
+    log.is_some_and(|log| says.iter().any(|word| log.contains(word)))
 }
 
 /// User and system time of a process.
