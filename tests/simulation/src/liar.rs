@@ -172,9 +172,8 @@ impl Stage<'_> {
     }
 
     fn spam(&self, rng: &mut ChaCha8Rng) -> Vec<Vec<u8>> {
-        // Once a block holds any of it nobody listens any more: the flood comes first. One fills whatever it can; more of them
-        // cost the liar's signatures alone.
-        let flood = self.decided() < 3 && below(rng, 4) == 0;
+        // Once a block holds any of it nobody listens any more: the flood comes first.
+        let flood = self.decided() < 3;
         let count = if flood { ChainConfig::default().pending_per_signer + BURST } else { SPAM };
         let mut says = Vec::new();
         for _ in 0..count {
