@@ -150,7 +150,9 @@ async fn observe(testnet: &mut Testnet, observer: &mut Observer) -> (BTreeMap<&'
         } else {
             // Taken before a look at which no node had the declaration.
             before.retain(|id, _| used.contains_key(id));
-            before.iter_mut().for_each(|(id, seconds)| *seconds = used.get(id).copied().unwrap_or(*seconds));
+            for (id, seconds) in &mut before {
+                *seconds = used.get(id).copied().unwrap_or(*seconds);
+            }
         }
         before.extend(running.into_iter().filter_map(|id| used.get(&id).map(|seconds| (id, *seconds))));
         tokio::time::sleep(LOOK_INTERVAL).await;

@@ -59,12 +59,6 @@ impl<'a> Step<'a> {
         Self { now_unix_secs, ..self }
     }
 
-    /// The same step, which ends after so many bytes of a tributary's block.
-    #[must_use]
-    pub fn in_parts_of(self, part_bytes: usize) -> Self {
-        Self { part_bytes, ..self }
-    }
-
     pub(crate) fn notice(&mut self, notice: Notice) {
         self.notices.push(notice);
     }

@@ -353,8 +353,8 @@ pub(super) fn end_lost(session: &mut Session<'_, '_>) -> Result<(), Error> {
 
 /// What became of a topic whose time was over.
 pub(super) enum Due {
-    /// Nothing yet.
-    Later,
+    /// Nothing: it was closed, or its attempt goes on.
+    Nothing,
     /// Its next attempt starts.
     Attempt(Topic, Attempt),
     /// The grace of those in good standing ended: the doubted are selected with them.
@@ -371,7 +371,7 @@ pub(super) fn take_due(session: &mut Session<'_, '_>, taken: usize) -> Result<Op
     DUE.delete(session.step.txn, &key);
     let (_, _, topic) = key;
     let state = self::topic(session.step.txn, session.genesis(), topic)?;
-    let Some(mut state) = state.filter(|s| !s.closed) else { return Ok(Some(Due::Later)) };
+    let Some(mut state) = state.filter(|s| !s.closed) else { return Ok(Some(Due::Nothing)) };
     if select_any(session, &mut state)? {
         reschedule(session, topic, &mut state);
         put(session, topic, &state);
@@ -382,7 +382,7 @@ pub(super) fn take_due(session: &mut Session<'_, '_>, taken: usize) -> Result<Op
         let ends = state.ends;
         schedule(session, topic, &mut state, ends);
         put(session, topic, &state);
-        Ok(Some(Due::Later))
+        Ok(Some(Due::Nothing))
     } else {
         Ok(Some(Due::Attempt(topic, next_attempt(session, topic, state)?)))
     }

@@ -198,7 +198,7 @@ fn ordered(session: &mut Session<'_, '_>, transaction: &Ordered, opening: usize)
 /// A topic whose time, or grace, is over.
 fn end_of_time(session: &mut Session<'_, '_>, due: Due) -> Result<(), Error> {
     match due {
-        Due::Later => Ok(()),
+        Due::Nothing => Ok(()),
         Due::Attempt(topic, attempt) => start_attempt(session, topic, attempt),
         Due::Selected(Topic::Confirmation, state) => confirmation::send_share(session, &state),
         Due::Selected(Topic::Signing(id), state) => signing::selected(session, id, &state),
