@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// The largest encoded message in either direction, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 2 * 1024 * 1024;
 
+/// What is allocated for bytes before any of them is read, at most.
+const FIRST_BYTES: usize = 256;
+
 /// Why bytes are not a value of the type asked for.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -106,8 +109,8 @@ impl<const MAX: usize> BorshDeserialize for Bytes<MAX> {
         if length > MAX {
             return Err(too_long(length, MAX));
         }
-        // `take` grows the buffer with what is really there, so a false length allocates nothing.
-        let mut bytes = Vec::new();
+        // `take` grows the buffer with what is really there, so a false length allocates no more than this.
+        let mut bytes = Vec::with_capacity(length.min(FIRST_BYTES));
         reader.take(length as u64).read_to_end(&mut bytes)?;
         if bytes.len() != length {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -41,6 +41,7 @@ struct State {
     durable: Map,
     pending: VecDeque<(Writes, Completion)>,
     steps: u64,
+    changes: u64,
     steps_left: Option<u64>,
     stopped: Option<String>,
     #[cfg(feature = "mutations")]
@@ -147,6 +148,11 @@ impl MemoryStore {
         self.lock().steps
     }
 
+    /// How many steps became durable since this store was made which wrote anything: while it stays, readers read the same.
+    pub fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
     /// Lets `steps` more steps pass; the one after them stops the store. This puts a crash between two
     /// steps of one task; [`MemoryStore::crash`] then gives what is left.
     pub fn stop_after(&self, steps: u64) {
@@ -203,6 +209,7 @@ impl State {
         for (writes, completion) in self.pending.drain(..steps) {
             #[cfg(feature = "mutations")]
             self.unsynced.apply(&writes);
+            self.changes += u64::from(!writes.is_empty());
             self.durable.apply(writes);
             completions.push(completion);
         }

@@ -6,6 +6,9 @@ use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::{Key, Read, StoreError, Transaction};
 
+/// Most keys are no longer after their table's name.
+const KEY_BYTES: usize = 64;
+
 /// A typed table. The stored key is the name, a zero byte, and the order-preserving encoding of `K`.
 ///
 /// The parts of a queue or an outbox are tables too: their keys have a part's name, which begins with `/`,
@@ -33,8 +36,13 @@ impl<K: Key, V: BorshSerialize + BorshDeserialize> Table<K, V> {
         bytes
     }
 
+    /// With room for the keys there are.
     fn prefix(&self) -> Vec<u8> {
-        [self.name.as_bytes(), self.part.as_bytes(), &[0]].concat()
+        let mut bytes = Vec::with_capacity(self.name.len() + self.part.len() + 1 + KEY_BYTES);
+        bytes.extend_from_slice(self.name.as_bytes());
+        bytes.extend_from_slice(self.part.as_bytes());
+        bytes.push(0);
+        bytes
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<V, StoreError> {

@@ -15,6 +15,7 @@ use simulated_processor::{
     external_network::ExternalNetwork,
     rules::{
         Identity, key_gen,
+        keys::Opened,
         payments::{self, Standing},
     },
     secrets,
@@ -48,6 +49,7 @@ pub fn processor_keys(layout: &Layout, validator: usize, network: Network) -> Op
         chain,
         incarnation: Incarnation(0),
         sealer: secrets.sealer,
+        opened: Opened::default(),
         external: ExternalNetwork::new(chain, network, config.pace),
     };
     store.read(|db| {

@@ -17,7 +17,7 @@ use crate::{
     external_network::ExternalNetwork,
     ledger::LedgerClient,
     processor::Processor,
-    rules::{self, Error, Identity, Owner},
+    rules::{self, Error, Identity, Owner, keys::Opened},
     secrets::{self, Bundle},
     service::{Service, TaskError, now_unix_ms},
 };
@@ -130,6 +130,7 @@ pub async fn run(
         chain,
         incarnation,
         sealer: secrets.sealer,
+        opened: Opened::default(),
         external: ExternalNetwork::new(chain, config.network, config.pace),
     };
     let client = Client::new(&config.coordinator_url, config.network, secrets.service, coordinator)

@@ -79,8 +79,10 @@ impl Task {
 
 /// What a look at a task's work brought.
 pub(crate) enum Did {
-    /// Nothing to do.
+    /// Nothing to do until something else is durable, or a tributary ends.
     Nothing,
+    /// Nothing was done; it is to be looked at again.
+    Later,
     /// A step, with these effects once it is durable.
     Step(Vec<Effect>),
 }
@@ -113,6 +115,8 @@ pub struct CoordinatorNode {
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
     waiting: BTreeSet<Task>,
+    /// Tasks which found nothing to do, and how many changes were durable then.
+    idle: BTreeMap<Task, u64>,
     submitted: BTreeMap<TransactionHash, Time>,
     /// How much of a tributary's block a step applies: some coordinators end their steps early (`SIGN-26`).
     part_bytes: Option<usize>,
@@ -135,6 +139,7 @@ impl CoordinatorNode {
             identity: Identity { key, chain: setting.chain, networks },
             exchange: Exchange::default(),
             waiting: BTreeSet::new(),
+            idle: BTreeMap::new(),
             submitted: BTreeMap::new(),
             rng: ChaCha20Rng::seed_from_u64(seed),
             part_bytes: [None, Some(300), Some(3_000)]
@@ -150,6 +155,7 @@ impl CoordinatorNode {
         self.tributaries.clear();
         self.exchange = Exchange::default();
         self.waiting.clear();
+        self.idle.clear();
         self.submitted.clear();
         // Another life draws other nonces, as the system's source would.
         self.rng = ChaCha20Rng::seed_from_u64(self.seed ^ (self.disk.life << 32));
@@ -217,7 +223,8 @@ impl CoordinatorNode {
         (base, block): (Option<&mut Base>, Option<BaseChainBlock>),
         now: Time,
     ) -> Result<(Option<Vec<Effect>>, Vec<Effect>), StoreError> {
-        if self.waiting.contains(&task) {
+        let changes = self.disk.store.changes();
+        if self.waiting.contains(&task) || self.idle.get(&task) == Some(&changes) {
             return Ok((None, Vec::new()));
         }
         let mut of_base = Vec::new();
@@ -231,26 +238,30 @@ impl CoordinatorNode {
                 let waiting = self.disk.store.read(|db| outbox::set_keys(db, MAX_SETS))?;
                 let waiting = waiting.into_iter().map(Transaction::SetKeys).collect();
                 of_base = self.submit(waiting, base, now);
-                Did::Nothing
+                Did::Later
             }
             Task::Reports => {
                 let waiting = self.disk.store.read(|db| outbox::slash_reports(db, MAX_SETS))?;
                 let waiting = waiting.into_iter().map(Transaction::ReportSlashes).collect();
                 of_base = self.submit(waiting, base, now);
-                Did::Nothing
+                Did::Later
             }
             Task::Retire => self.retire()?,
             Task::Batches(network) => {
                 let next = self.disk.store.read(|db| batch::to_submit(db, network))?;
                 let waiting = next.into_iter().map(Transaction::ExecuteBatch).collect();
                 of_base = self.submit(waiting, base, now);
-                Did::Nothing
+                Did::Later
             }
             Task::Send(network) => self.send(network)?,
             Task::Receive(network) => self.receive(network)?,
         };
         match did {
-            Did::Nothing => Ok((None, of_base)),
+            Did::Nothing => {
+                self.idle.insert(task, changes);
+                Ok((None, of_base))
+            }
+            Did::Later => Ok((None, of_base)),
             Did::Step(mut effects) => {
                 self.waiting.insert(task);
                 effects.push(Effect::Free(task));
@@ -300,16 +311,16 @@ impl CoordinatorNode {
     }
 
     fn follow(&mut self, block: Option<BaseChainBlock>) -> Result<Did, StoreError> {
-        let Some(block) = block else { return Ok(Did::Nothing) };
+        let Some(block) = block else { return Ok(Did::Later) };
         if let Ok(Gate::Held(_)) = self.disk.store.read(|db| cosign::gate(db, &block)) {
-            return Ok(Did::Nothing);
+            return Ok(Did::Later);
         }
         let handled = self.step(|step| base_chain::follow(step, &block))?;
         if handled == Some(Handled::Done) {
             self.accepted = Some(block);
             return Ok(Did::Step(Vec::new()));
         }
-        Ok(Did::Nothing)
+        Ok(Did::Later)
     }
 
     fn open(&mut self) -> Result<Did, StoreError> {
@@ -321,11 +332,16 @@ impl CoordinatorNode {
                 Life::Active if !runs && !halted => return self.open_one(&record),
                 Life::Active if !halted => {}
                 // Over, or halted (COORD-9).
-                _ if runs => drop(self.tributaries.remove(&genesis)),
+                _ if runs => self.close(genesis),
                 _ => {}
             }
         }
         Ok(Did::Nothing)
+    }
+
+    fn close(&mut self, genesis: Genesis) {
+        self.tributaries.remove(&genesis);
+        self.idle.clear();
     }
 
     fn open_one(&mut self, record: &SetRecord) -> Result<Did, StoreError> {
@@ -347,6 +363,7 @@ impl CoordinatorNode {
                 let engine = Engine::new(node, spec.genesis);
                 let genesis = spec.genesis;
                 self.tributaries.insert(genesis, Tributary { spec, engine, busy: None });
+                self.idle.clear();
                 Ok(Did::Step(effects(genesis, outputs)))
             }
             Err(Failed::Halted(halt)) => {
@@ -379,7 +396,7 @@ impl CoordinatorNode {
         match failed {
             Failed::Store(error) => Err(error),
             Failed::Halted(halt) => {
-                self.tributaries.remove(&genesis);
+                self.close(genesis);
                 self.halt(set, Reason::TributaryHalted { what: halt.reason })?;
                 Ok(Vec::new())
             }
@@ -411,7 +428,7 @@ impl CoordinatorNode {
             Ok(inputs.into_iter().map(Input::Application).collect())
         });
         match stepped {
-            Ok(effects) if effects.is_empty() && !tell => Ok(Did::Nothing),
+            Ok(effects) if effects.is_empty() && !tell => Ok(Did::Later),
             Ok(effects) => Ok(Did::Step(effects)),
             Err(failed) => self.chain_failed(set, genesis, failed).map(Did::Step),
         }
@@ -453,7 +470,7 @@ impl CoordinatorNode {
                         }
                         Ok(())
                     })?;
-                    return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Nothing });
+                    return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Later });
                 }
                 Due::Archive(record) if self.tributaries.contains_key(&record.spec.genesis) => {}
                 Due::Archive(record) => {
@@ -513,7 +530,7 @@ impl CoordinatorNode {
                 return Ok(Did::Nothing);
             }
             let done = self.step(|step| processor::deliver(step, network))?;
-            return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Nothing });
+            return Ok(if done.is_some() { Did::Step(Vec::new()) } else { Did::Later });
         }
         let moved = store.write(|txn| {
             outbox::move_message(txn, network, |txn, intent, bytes| {
@@ -524,7 +541,7 @@ impl CoordinatorNode {
             Ok((true, _)) => Ok(Did::Step(Vec::new())),
             Err(QueueError::Store(error)) => Err(error),
             // Nothing waits, or there is no room until the processor takes what is there.
-            Ok((false, _)) | Err(_) => Ok(Did::Nothing),
+            Ok((false, _)) | Err(_) => Ok(Did::Later),
         }
     }
 
@@ -539,7 +556,7 @@ impl CoordinatorNode {
                 other => Error::Store(StoreError::Disk(other.to_string())),
             })
         })?;
-        Ok(if handled.is_some() { Did::Step(Vec::new()) } else { Did::Nothing })
+        Ok(if handled.is_some() { Did::Step(Vec::new()) } else { Did::Later })
     }
 
     /// Where it stands.

@@ -39,9 +39,9 @@ impl CoordinatorNode {
     }
 
     pub(crate) fn observe(&mut self, block: Option<Block>) -> Result<Did, StoreError> {
-        let Some(block) = block else { return Ok(Did::Nothing) };
+        let Some(block) = block else { return Ok(Did::Later) };
         let observed = self.step(|step| cosign::observe(step, &block))?;
-        Ok(if observed == Some(Observed::Done) { Did::Step(Vec::new()) } else { Did::Nothing })
+        Ok(if observed == Some(Observed::Done) { Did::Step(Vec::new()) } else { Did::Later })
     }
 
     /// What is due to be said now.

@@ -57,13 +57,23 @@ pub struct Disk {
     pub syncing: bool,
     /// Until when the disk is full.
     pub full_until: Option<Time>,
+    /// How many changes were durable when an oracle looked at it last.
+    pub watched: Option<u64>,
     waiting: Vec<Decided>,
 }
 
 impl Default for Disk {
     fn default() -> Self {
         let store = MemoryStore::new(SyncMode::Manual);
-        Self { store, life: 0, up: false, syncing: false, full_until: None, waiting: Vec::new() }
+        Self {
+            store,
+            life: 0,
+            up: false,
+            syncing: false,
+            full_until: None,
+            watched: None,
+            waiting: Vec::new(),
+        }
     }
 }
 
@@ -125,6 +135,7 @@ impl Disk {
         self.life += 1;
         self.up = false;
         self.syncing = false;
+        self.watched = None;
         self.waiting.clear();
     }
 }

@@ -10,7 +10,7 @@ use rand_core::SeedableRng;
 use simulated_processor::{
     dkg::{self, KeyGenError, dealt::Dealt},
     processor::{Done, Processor},
-    rules::{self, Identity, key_gen::Job},
+    rules::{self, Identity, key_gen::Job, keys::Opened},
     vault::Sealer,
 };
 
@@ -102,6 +102,7 @@ impl ProcessorNode {
             chain: setting.chain,
             incarnation,
             sealer: Sealer::new(&[u8::try_from(self.validator).unwrap_or(u8::MAX); 32]),
+            opened: Opened::default(),
             external: setting.external(self.network).expect("a network of the setting"),
         };
         let secrets = embedded_secrets(self.validator);

@@ -122,7 +122,7 @@ pub fn page(
             Ok((vec![entry], Position::Participations(TributaryBlock(0))))
         }
         Position::Participations(block) => {
-            let rows = relay::participations(db, spec.genesis, block, PAGE_BLOCKS)?;
+            let rows = relay::participations(db, spec, block, PAGE_BLOCKS)?;
             let full = rows.len() == PAGE_BLOCKS;
             let next = rows.last().filter(|_| full).map(|(last, _)| Position::Participations(last.next()));
             let entry = |(block, participations)| Entry::Participations { block, participations };

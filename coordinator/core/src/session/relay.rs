@@ -29,7 +29,9 @@ use crate::{Error, Notice, Step, notice::Event, outbox};
 /// In which block, and how many bytes.
 const PARTICIPATED: Replicated<(Genesis, MemberIndex), (TributaryBlock, u32)> =
     Replicated::new("session/participated");
-const PARTICIPATIONS: Table<(Genesis, TributaryBlock), Ordered> = Table::new("relay/participations");
+/// By block and place among those of the block: each is one row, so that each is written once.
+const PARTICIPATIONS: Table<(Genesis, TributaryBlock, u16), (Validator, ParticipationBytes)> =
+    Table::new("relay/participations");
 const RELAYS: Table<Genesis, Relay> = Table::new("relay/state");
 
 /// The participations of one block, in order.
@@ -105,14 +107,13 @@ pub(super) fn participation(
         return slash::slash(session, who, Cause::Duplicate);
     }
     let block = session.block;
+    let place = place(session.step.txn, session.spec, block)?;
     let bytes = u32::try_from(participation.len()).unwrap_or(u32::MAX);
     PARTICIPATED.put(session, &key, &(block, bytes));
     let is_needed = !relay(session.step.txn, session.genesis())?.is_over();
     if let Some(validator) = session.spec.validator(who).filter(|_| is_needed) {
-        let row = (session.genesis(), block);
-        let mut of_block = PARTICIPATIONS.get(session.step.txn, &row)?.unwrap_or_default();
-        of_block.push((validator, participation));
-        PARTICIPATIONS.put(session.step.txn, &row, &of_block);
+        let row = (session.genesis(), block, place);
+        PARTICIPATIONS.put(session.step.txn, &row, &(validator, participation));
     }
     let weight = session.spec.weight_of(participated(session.step.txn, session.spec)?);
     let needed = session.spec.t().0;
@@ -120,6 +121,20 @@ pub(super) fn participation(
         session.notice(Event::Participation { validator, weight, needed });
     }
     Ok(())
+}
+
+/// How many participations of a block were counted.
+fn place(db: &(impl Read + ?Sized), spec: &SetSpec, block: TributaryBlock) -> Result<u16, StoreError> {
+    let rows = PARTICIPATED.scan(db, &spec.genesis, spec.count())?;
+    let count = rows.iter().filter(|(_, (of, _))| *of == block).count();
+    // A set has at most as many members.
+    Ok(u16::try_from(count).unwrap_or(u16::MAX))
+}
+
+/// The participations of one block which are kept, in order.
+fn of_block(db: &(impl Read + ?Sized), spec: &SetSpec, block: TributaryBlock) -> Result<Ordered, StoreError> {
+    let rows = PARTICIPATIONS.scan(db, &(spec.genesis, block), None, spec.count())?;
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// Ends a block: hands its participations over while anybody may need them (`COORD-4`).
@@ -165,8 +180,8 @@ fn message(
     if block == TributaryBlock(0) {
         return generate_key(spec, incarnation);
     }
-    let participations = PARTICIPATIONS.get(db, &(spec.genesis, block))?.unwrap_or_default();
-    let participations = List::new(participations).map_err(|e| Error::broken(spec.set(), e.to_string()))?;
+    let participations =
+        List::new(of_block(db, spec, block)?).map_err(|e| Error::broken(spec.set(), e.to_string()))?;
     let session = spec.set().session;
     Ok(key_gen::ToProcessor::Block { session, incarnation, block, participations })
 }
@@ -207,17 +222,23 @@ pub(crate) fn resend(step: &mut Step<'_>, spec: &SetSpec, incarnation: Incarnati
 /// [`StoreError`] of the store.
 pub fn participations(
     db: &(impl Read + ?Sized),
-    genesis: Genesis,
-    from: TributaryBlock,
+    spec: &SetSpec,
+    mut from: TributaryBlock,
     limit: usize,
 ) -> Result<Vec<(TributaryBlock, Ordered)>, StoreError> {
-    let rows = PARTICIPATIONS.scan(db, &genesis, Some(&(genesis, from)), limit)?;
-    Ok(rows.into_iter().map(|((_, block), participations)| (block, participations)).collect())
+    let mut blocks = Vec::new();
+    while blocks.len() < limit {
+        let next = PARTICIPATIONS.scan(db, &spec.genesis, Some(&(spec.genesis, from, 0)), 1)?;
+        let Some(((_, block, _), _)) = next.first() else { break };
+        blocks.push((*block, of_block(db, spec, *block)?));
+        from = block.next();
+    }
+    Ok(blocks)
 }
 
-/// Forgets everything of an ended set; true when nothing is left. Participations are long: few at a time.
+/// Forgets everything of an ended set; true when nothing is left. Participations are long: fewer at a time.
 pub(super) fn prune(txn: &mut dyn Transaction, genesis: Genesis, limit: usize) -> Result<bool, StoreError> {
-    const MAX_LONG: usize = 4;
+    const MAX_LONG: usize = 64;
     let mut done = PARTICIPATED.prune(txn, &genesis, limit)?;
     done &= PARTICIPATIONS.clear(txn, &genesis, MAX_LONG)? < MAX_LONG;
     RELAYS.delete(txn, &genesis);

@@ -2,14 +2,14 @@
 
 use coordinator_store::Store;
 use processor_messages::{
-    Attempt, BaseBlock, List, SigningPiece, TransactionId, TributaryBlock, Validator, sign::SigningId,
+    Attempt, BaseBlock, Bytes, List, SigningPiece, TransactionId, TributaryBlock, Validator, sign::SigningId,
 };
 
 use super::cluster::{Cluster, Manner::*, Node, set};
 use crate::{
     notice::Event,
     session::{
-        self, Applied,
+        self, Applied, relay,
         transaction::{Ordered, OrderedBlock, Provided, Round, Signed},
     },
 };
@@ -72,6 +72,25 @@ fn shares_held_back_for_many_topics_complete_them_with_one_block_and_halt_nobody
         assert_eq!((through, completed(node)), (TributaryBlock(last as u64), 40));
         assert_eq!(state(node), state(&nodes[0]));
     }
+}
+
+#[test]
+fn participations_of_one_block_are_each_written_once() {
+    // SIGN-26, COORD-4: 140 of 14 KB, as those of a set of 150 are, fit a step, and the processor gets them in their order.
+    let mut node = Cluster::new(&[1; 140], &[Honest; 140]).nodes.remove(0);
+    let members = node.store.read(|db| session::get(db, set()).unwrap().unwrap().spec.tributary.validators);
+    let members: Vec<Validator> = members.iter().rev().map(|member| member.validator).collect();
+    let participation = |signer: &Validator| {
+        let payload = Signed::DkgParticipation(Bytes::new([signer.0; 438].concat()).unwrap());
+        Ordered::Signed { signer: *signer, slot: payload.slot(), payload: payload.to_bytes() }
+    };
+    assert_eq!(node.apply(&block(1, members.iter().map(participation).collect())), 1);
+    let handed = node.store.read(|db| {
+        let spec = session::get(db, set()).unwrap().unwrap().spec;
+        relay::participations(db, &spec, TributaryBlock(0), 10).unwrap()
+    });
+    let [(TributaryBlock(1), of_block)] = handed.as_slice() else { panic!("one block's: {}", handed.len()) };
+    assert!(of_block.iter().map(|(author, _)| author).eq(&members), "in the block's order");
 }
 
 #[test]

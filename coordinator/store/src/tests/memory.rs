@@ -69,3 +69,25 @@ fn nothing_of_a_failed_step_is_kept() {
     assert!(failed.is_err());
     assert_eq!(durable(&store), 0);
 }
+
+#[test]
+fn only_durable_steps_which_wrote_are_changes() {
+    let store = MemoryStore::new(SyncMode::Manual);
+    let put = |value: &'static [u8]| {
+        let step = store.write(|txn| {
+            if !value.is_empty() {
+                txn.put(b"key".to_vec(), value.to_vec());
+            }
+            Ok::<_, StoreError>(())
+        });
+        drop(step.unwrap());
+    };
+    put(b"a");
+    assert_eq!(store.changes(), 0);
+    put(b"");
+    put(b"b");
+    store.sync_steps(2);
+    assert_eq!(store.changes(), 1);
+    store.sync();
+    assert_eq!((store.changes(), store.crash().changes()), (2, 0));
+}

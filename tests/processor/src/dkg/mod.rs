@@ -41,6 +41,7 @@ pub struct Context {
 }
 
 /// The result: one for each own key share, in the order of their indices.
+#[derive(Clone)]
 pub struct Keys {
     /// On the base chain's curve.
     pub base: Vec<ThresholdKeys<Ristretto>>,
@@ -49,6 +50,7 @@ pub struct Keys {
 }
 
 /// Keys on the curve of a network.
+#[derive(Clone)]
 pub enum NetworkKeys {
     /// For [`NetworkCurve::Secp256k1`].
     Secp256k1(Vec<ThresholdKeys<Secp256k1>>),

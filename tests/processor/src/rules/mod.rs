@@ -90,6 +90,8 @@ pub struct Identity {
     pub incarnation: Incarnation,
     /// Seals shares and nonces in the store.
     pub sealer: Sealer,
+    /// Shares which were opened.
+    pub opened: keys::Opened,
     /// The simulated network.
     pub external: ExternalNetwork,
 }

@@ -19,7 +19,7 @@ use crate::{
     external_network::{ExternalNetwork, Pace},
     ledger::{self, Accepted, Ledger, SignedPayment},
     processor::{Processor, decode_letter},
-    rules::{self, Identity},
+    rules::{self, Identity, keys::Opened},
     secrets::EmbeddedSecrets,
     vault::Sealer,
 };
@@ -77,6 +77,7 @@ pub(crate) fn processor_identity(index: usize) -> Identity {
         chain: CHAIN,
         incarnation: Incarnation(0),
         sealer: Sealer::new(&[u8::try_from(index).unwrap(); 32]),
+        opened: Opened::default(),
         external: external(),
     }
 }

@@ -43,18 +43,24 @@ pub struct Goal {
 }
 
 impl World {
-    /// Looks at what waits in a process.
+    /// Looks at what waits in a process: what is in memory each time, what is durable once for each durable state.
     pub(super) fn watch(&mut self, place: Place) {
         if !self.disk(place).up || !self.is_honest(place) {
             return;
         }
         let pending = self.disk(place).store.pending() as u64;
         self.oracle.bounded(|| format!("steps of {place:?}"), pending, MAX_PENDING);
+        if let Place::Base(index) = place {
+            let pooled = self.bases[index].pooled() as u64;
+            self.oracle.bounded(|| format!("the pool of {place:?}"), pooled, MAX_WAITING as u64);
+        }
+        let disk = self.disk(place);
+        let changes = disk.store.changes();
+        if disk.watched.replace(changes) == Some(changes) {
+            return;
+        }
         match place {
-            Place::Base(index) => {
-                let pooled = self.bases[index].pooled() as u64;
-                self.oracle.bounded(|| format!("the pool of {place:?}"), pooled, MAX_WAITING as u64);
-            }
+            Place::Base(_) => {}
             Place::Coordinator(index) => {
                 self.watch_queues(index);
                 self.watch_outbox(index);
