@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use coordinator_base_chain::{NetworkCurve, signing};
 use processor_messages::{
-    FromProcessor, KeyPair, List, ToProcessor, ValidatorSet, coordinator,
+    Attempt, FromProcessor, KeyPair, List, ToProcessor, ValidatorSet, coordinator,
     sign::{self, OwnPieces, SignId, SigningId},
 };
 
@@ -13,11 +13,12 @@ use super::cluster::{
 };
 use crate::{dkg::dealt::Dealt, rules::batches::ACTIVATION_MS};
 
-/// Who is selected for attempt 0, of whom one never shares.
-const FIRST: [usize; 3] = [0, 1, 3];
-const SILENT: usize = 1;
-/// Who is selected for attempt 1: two of them have shared before.
-const SECOND: [usize; 3] = [0, 2, 3];
+/// Who is selected for the attempts which fail, in turn, and who of them never shares.
+const FAILING: [([usize; 3], usize); 3] = [([0, 1, 3], 1), ([0, 2, 3], 2), ([1, 2, 3], 3)];
+/// Who is selected for the one which succeeds.
+const LAST: [usize; 3] = [0, 1, 2];
+/// How many attempts fail.
+const FAILURES: u32 = 9;
 /// A time at which the session has a batch to make.
 const NOW: u64 = KEYS_AT_SECS * 1_000 + ACTIVATION_MS + 10_000;
 
@@ -94,39 +95,59 @@ fn each(pieces: &[(usize, OwnPieces)]) -> impl Iterator<Item = Vec<u8>> {
     pieces.iter().flat_map(|(_, own)| own.iter().map(|piece| piece.to_vec()))
 }
 
-/// `PROC-7`: in attempt 0 somebody's shares never come; attempt 1, with another set, is valid. No nonce and no share
-/// is in both, and what was preprocessed for attempt 0 signs with no other set, even then.
+/// `PROC-7`: in nine attempts somebody's shares never come, and the tenth is valid. No nonce and no share is in two, and what was preprocessed for an attempt signs with no other set, also when a later one is under way.
 #[test]
-fn every_kind_of_signing_succeeds_in_a_second_attempt_with_nonces_of_its_own() {
+fn every_kind_of_signing_succeeds_in_a_later_attempt_with_nonces_of_its_own() {
     for (curve, weights) in [(NetworkCurve::Secp256k1, [1, 1, 1, 1]), (NetworkCurve::Ed25519, [3, 3, 2, 2])] {
         let mut cluster = Cluster::on(curve, &weights, Arc::new(Dealt));
         let pair = cluster.generate();
         cluster.tell_all(&Cluster::set_keys(&pair));
-        let all: Vec<usize> = cluster.indices().collect();
         let mut seen = BTreeSet::new();
         for id in begin(&cluster) {
-            let first = preprocessed(&cluster, &all, id);
-            let shares = share(&cluster, &FIRST, id);
-            let told: Vec<_> = shares.iter().filter(|(node, _)| *node != SILENT).cloned().collect();
-            cluster.send_shares(&FIRST, id, &cluster.pieces(&told));
-
-            let next = SignId { attempt: id.attempt.next(), ..id };
-            cluster.tell_all(&ToProcessor::Sign(sign::ToProcessor::Reattempt { id: next }));
-            let second = preprocessed(&cluster, &all, next);
-            let others: Vec<_> = first.iter().filter(|(node, _)| SECOND.contains(node)).cloned().collect();
-            cluster.send_preprocesses(&FIRST, id, &cluster.pieces(&others));
-            assert_eq!(cluster.shares(&FIRST, id), [], "a second set for the nonces of attempt 0: {id:?}");
-
-            let again = share(&cluster, &SECOND, next);
-            for piece in each(&first).chain(each(&shares)).chain(each(&second)).chain(each(&again)) {
-                assert!(seen.insert(piece), "twice the same: {id:?}");
+            let signed = |node: usize| {
+                is_signed(&cluster, &pair, node, id.id) || is_paid(&cluster, &pair, curve, node, id.id)
+            };
+            let mut former = None;
+            let failing = FAILING.into_iter().cycle().map(|(selected, silent)| (selected, Some(silent)));
+            let attempts = failing.take(FAILURES as usize).chain([(LAST, None)]);
+            for ((selected, silent), attempt) in attempts.zip(0..) {
+                assert!(!cluster.indices().any(signed), "before attempt {attempt}: {id:?}");
+                let id = SignId { attempt: Attempt(attempt), ..id };
+                attempt_with(&cluster, id, (&selected, silent), &mut seen);
+                if let Some((id, former)) = former.replace((id, selected)) {
+                    refuse_a_second_set(&cluster, id, &former, &selected);
+                }
             }
-            cluster.send_shares(&SECOND, next, &cluster.pieces(&again));
-            for node in SECOND {
-                let signed =
-                    is_signed(&cluster, &pair, node, id.id) || is_paid(&cluster, &pair, curve, node, id.id);
-                assert!(signed, "node {node}: {id:?} on {curve}");
+            for node in cluster.indices() {
+                assert_eq!(signed(node), LAST.contains(&node), "node {node}: {id:?} on {curve}");
             }
         }
     }
+}
+
+/// All preprocess, the selected share, and hear of all shares but those of the silent one.
+fn attempt_with(
+    cluster: &Cluster,
+    id: SignId,
+    (selected, silent): (&[usize], Option<usize>),
+    seen: &mut BTreeSet<Vec<u8>>,
+) {
+    if id.attempt > Attempt(0) {
+        cluster.tell_all(&ToProcessor::Sign(sign::ToProcessor::Reattempt { id }));
+    }
+    let all: Vec<usize> = cluster.indices().collect();
+    let preprocesses = preprocessed(cluster, &all, id);
+    let shares = share(cluster, selected, id);
+    for piece in each(&preprocesses).chain(each(&shares)) {
+        assert!(seen.insert(piece), "twice the same: {id:?}");
+    }
+    let told: Vec<_> = shares.into_iter().filter(|(node, _)| Some(*node) != silent).collect();
+    cluster.send_shares(selected, id, &cluster.pieces(&told));
+}
+
+/// What was preprocessed for a former attempt, sent with the pieces of those who are selected now.
+fn refuse_a_second_set(cluster: &Cluster, id: SignId, former: &[usize], now: &[usize]) {
+    let others = preprocessed(cluster, now, id);
+    cluster.send_preprocesses(former, id, &cluster.pieces(&others));
+    assert_eq!(cluster.shares(former, id), [], "a second set for the nonces of an attempt: {id:?}");
 }
